@@ -1,0 +1,45 @@
+"""wsf: WCF's service model for Python, over WebSockets.
+
+This is the service author's door: everything a contract and its implementation need. A host is in
+``wsf.host``, settings for bindings in code are in ``wsf.bindings``, ``wsf.encodings`` and ``wsf.transports``.
+"""
+
+from wsf.behaviors import ConcurrencyMode, InstanceContextMode, service_behavior
+from wsf.callback import channel_of
+from wsf.channel import CommunicationState, DuplexSessionChannel
+from wsf.contracts import callback_contract, operation_contract, service_contract
+from wsf.data_contracts import ExtensionData
+from wsf.description import SessionMode
+from wsf.errors import (
+    CloseCode,
+    CommunicationError,
+    ContractError,
+    InvalidOperationError,
+    SerializationError,
+    WsfError,
+)
+from wsf.message import Message, MessageType
+from wsf.operation_context import OperationContext
+
+__all__ = (
+    "CloseCode",
+    "CommunicationError",
+    "CommunicationState",
+    "ConcurrencyMode",
+    "ContractError",
+    "DuplexSessionChannel",
+    "ExtensionData",
+    "InstanceContextMode",
+    "InvalidOperationError",
+    "Message",
+    "MessageType",
+    "OperationContext",
+    "SerializationError",
+    "SessionMode",
+    "WsfError",
+    "callback_contract",
+    "channel_of",
+    "operation_contract",
+    "service_behavior",
+    "service_contract",
+)

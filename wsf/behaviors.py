@@ -1,0 +1,157 @@
+"""How a service behaves apart from its contract: instancing, concurrency, throttles, delivery bounds.
+
+``@service_behavior`` is the author's word, the settings classes are the operator's
+(``behaviors/serviceBehaviors``). WCF: ServiceBehaviorAttribute and the service behavior elements.
+"""
+
+import os
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, Final, TypeVar, overload
+
+from attrs import field, frozen, validators
+
+from wsf.errors import ContractError
+from wsf.settings import ByteCount, no_effect, refused
+
+__all__ = (
+    "ConcurrencyMode",
+    "InstanceContextMode",
+    "OutboxSettings",
+    "ServiceBehavior",
+    "ServiceDebug",
+    "ServiceMetadata",
+    "ServiceThrottling",
+    "behavior_of",
+    "service_behavior",
+)
+
+C = TypeVar("C", bound=type[Any])
+
+_BEHAVIOR: Final = "__wsf_behavior__"
+
+
+class InstanceContextMode(Enum):
+    """How long a service object lives. WCF: InstanceContextMode."""
+
+    PER_SESSION = "PerSession"
+    PER_CALL = "PerCall"
+    SINGLE = "Single"
+
+
+class ConcurrencyMode(Enum):
+    """How many operations may run in one service object at a time. WCF: ConcurrencyMode.
+
+    SINGLE: one, held until its coroutine ends, and a session's next message waits for it.
+    REENTRANT: one, but a session's messages are read on and queue. MULTIPLE: any number.
+    """
+
+    SINGLE = "Single"
+    REENTRANT = "Reentrant"
+    MULTIPLE = "Multiple"
+
+
+@frozen
+class ServiceBehavior:
+    """What ``@service_behavior`` said, or WCF's defaults."""
+
+    instance_context_mode: InstanceContextMode = InstanceContextMode.PER_SESSION
+    concurrency_mode: ConcurrencyMode = ConcurrencyMode.SINGLE
+    configuration_name: str | None = None
+
+
+@overload
+def service_behavior(service: C) -> C: ...
+@overload
+def service_behavior(
+    *,
+    instance_context_mode: InstanceContextMode = InstanceContextMode.PER_SESSION,
+    concurrency_mode: ConcurrencyMode = ConcurrencyMode.SINGLE,
+    configuration_name: str | None = None,
+) -> Callable[[C], C]: ...
+def service_behavior(
+    service: Any = None,
+    *,
+    instance_context_mode: InstanceContextMode = InstanceContextMode.PER_SESSION,
+    concurrency_mode: ConcurrencyMode = ConcurrencyMode.SINGLE,
+    configuration_name: str | None = None,
+) -> Any:
+    """Say how a service class is instantiated and entered.
+
+    Args:
+        service: The class, when the decorator is used without parentheses.
+        instance_context_mode: One object for each session (WCF's default), each call, or the host.
+        concurrency_mode: How many operations may run in one object at a time.
+        configuration_name: What ``<service name="...">`` calls the class, beside its Python name.
+
+    Raises:
+        ContractError: ``configuration_name`` is empty.
+
+    WCF: ServiceBehaviorAttribute.
+    """
+    if configuration_name == "":
+        raise ContractError(
+            '@service_behavior(configuration_name=""): the name may not be empty; leave it out'
+        )
+    behavior = ServiceBehavior(instance_context_mode, concurrency_mode, configuration_name)
+
+    def decorate(target: C) -> C:
+        setattr(target, _BEHAVIOR, behavior)
+        return target
+
+    return decorate if service is None else decorate(service)
+
+
+def behavior_of(service: type[Any]) -> ServiceBehavior:
+    """What a service class's own decorator said, or WCF's defaults: the attribute is not inherited."""
+    behavior: ServiceBehavior = vars(service).get(_BEHAVIOR, ServiceBehavior())
+    return behavior
+
+
+@frozen
+class ServiceThrottling:
+    """How much a service does at once. What is over a limit waits, first come, first served.
+
+    Attributes:
+        max_concurrent_calls: Operations that run at the same time; default 16 for each processor.
+        max_concurrent_sessions: Open sessions; by default as many as the process has file descriptors, less
+            64. Upgrades over it wait, up to ``maxPendingConnections`` of them, then get 503.
+
+    WCF: ServiceThrottlingElement.
+    """
+
+    max_concurrent_calls: int = field(factory=lambda: 16 * (os.cpu_count() or 1), validator=validators.ge(1))
+    max_concurrent_sessions: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
+    max_concurrent_instances: int | None = no_effect(
+        "objects are bounded by the sessions and calls that make them", default=None
+    )
+
+
+@frozen
+class OutboxSettings:
+    """What may wait for one client. A client that is over a bound does not keep up: it is aborted.
+
+    A message larger than ``max_bytes`` is accepted when nothing else waits. Not in WCF.
+    """
+
+    max_bytes: ByteCount = field(default=ByteCount(1024 * 1024), validator=validators.ge(1))
+    max_messages: int = field(default=1024, validator=validators.ge(1))
+
+
+@frozen
+class ServiceDebug:
+    """WCF: ServiceDebugElement."""
+
+    include_exception_detail_in_faults: bool = refused(
+        "byteStreamMessageEncoding carries no faults; errors are in the host's log", default=False
+    )
+    http_help_page_enabled: bool = no_effect("there is no help page", default=True)
+    https_help_page_enabled: bool = no_effect("there is no help page", default=True)
+
+
+@frozen
+class ServiceMetadata:
+    """WCF: ServiceMetadataPublishingElement."""
+
+    http_get_enabled: bool = no_effect("there is no WSDL to get", default=False)
+    https_get_enabled: bool = no_effect("there is no WSDL to get", default=False)

@@ -1,0 +1,87 @@
+"""What happened, counted: every bound, refusal and drop has a number here.
+
+``Meter`` is what the rooms count into; ``Counters`` is the frozen snapshot that ``host.counters()`` gives.
+A leaf: nothing is imported, nothing is locked (one event loop, one thread).
+"""
+
+from attrs import define, frozen
+
+__all__ = ("Counters", "Meter")
+
+
+@define
+class Meter:
+    """The numbers that only grow, in the order of a message's way through the house."""
+
+    connections_refused: int = 0
+    handshakes_refused: int = 0
+    sessions_opened: int = 0
+    sessions_closed: int = 0
+    messages_received: int = 0
+    bytes_received: int = 0
+    messages_sent: int = 0
+    bytes_sent: int = 0
+    messages_too_big: int = 0
+    protocol_errors: int = 0
+    operations_failed: int = 0
+    slow_clients_aborted: int = 0
+    send_timeouts: int = 0
+    keep_alive_timeouts: int = 0
+    idle_timeouts: int = 0
+    close_timeouts: int = 0
+    outbox_messages_most: int = 0
+    outbox_bytes_most: int = 0
+
+
+@frozen
+class Counters:
+    """One moment of a host. Numbers beside a limit say how much of it is in use.
+
+    Attributes:
+        sessions, sessions_limit, sessions_waiting: Open sessions; ``maxConcurrentSessions``; upgrades that
+            wait for a place (bounded by ``maxPendingConnections``).
+        connections_pending: TCP connections that have not become a session (bounded by
+            ``maxPendingConnections``, in time by ``requestInitializationTimeout``).
+        calls, calls_limit, calls_waiting: Running operations; ``maxConcurrentCalls``; those that wait.
+        outbox_messages, outbox_bytes: What waits for clients now, over all sessions.
+        outbox_messages_most, outbox_bytes_most: The most that waited for any one client, ever.
+        outbox_max_messages, outbox_max_bytes: The bounds of each client's outbox.
+        connections_refused: TCP connections over ``maxPendingConnections`` or the descriptors.
+        handshakes_refused: Upgrades answered with anything but 101.
+        messages_too_big: Messages over ``maxReceivedMessageSize``: 1009.
+        protocol_errors: Sessions ended for the peer's fault, too big messages included.
+        operations_failed: Operations that raised what was not the peer's fault: 1011.
+        slow_clients_aborted: Clients over a bound of their outbox.
+        send_timeouts, keep_alive_timeouts, idle_timeouts, close_timeouts: Clients that met ``sendTimeout``,
+            the pong deadline of ``keepAliveInterval``, ``receiveTimeout`` or ``closeTimeout``.
+    """
+
+    sessions: int
+    sessions_limit: int
+    sessions_waiting: int
+    connections_pending: int
+    calls: int
+    calls_limit: int
+    calls_waiting: int
+    outbox_messages: int
+    outbox_bytes: int
+    outbox_messages_most: int
+    outbox_bytes_most: int
+    outbox_max_messages: int
+    outbox_max_bytes: int
+    connections_refused: int
+    handshakes_refused: int
+    sessions_opened: int
+    sessions_closed: int
+    messages_received: int
+    bytes_received: int
+    messages_sent: int
+    bytes_sent: int
+    messages_too_big: int
+    protocol_errors: int
+    operations_failed: int
+    slow_clients_aborted: int
+    send_timeouts: int
+    keep_alive_timeouts: int
+    idle_timeouts: int
+    close_timeouts: int

@@ -1,0 +1,112 @@
+"""byteStreamMessageEncoding: the payload is the body, byte for byte.
+
+It carries neither replies nor faults nor actions: TEXT and BINARY are all it knows, and those become
+WCF's two actions.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from attrs import frozen
+
+from wsf.description import ContractDescription, OperationDescription
+from wsf.errors import ContractError, EncodingError
+from wsf.message import (
+    ON_BINARY_MESSAGE_ACTION,
+    ON_TEXT_MESSAGE_ACTION,
+    WILDCARD_ACTION,
+    Message,
+    MessageType,
+)
+from wsf.settings import no_effect
+
+__all__ = ("ByteStreamMessageEncoding",)
+
+
+@frozen
+class ReaderQuotas:
+    """WCF's limits of its XML reader, which a byte stream never meets: only maxReceivedMessageSize bites."""
+
+    max_depth: int = no_effect("a byte stream is not parsed", default=0)
+    max_string_content_length: int = no_effect("a byte stream is not parsed", default=0)
+    max_array_length: int = no_effect("a byte stream is not parsed", default=0)
+    max_bytes_per_read: int = no_effect("a byte stream is not parsed", default=0)
+    max_name_table_char_count: int = no_effect("a byte stream is not parsed", default=0)
+
+
+@frozen
+class ByteStreamMessageEncoding:
+    """The body as it is. WCF: ByteStreamMessageEncodingBindingElement."""
+
+    carries_replies: ClassVar[bool] = False
+
+    reader_quotas: ReaderQuotas = ReaderQuotas()
+
+    def check(self, contract: ContractDescription) -> None:
+        """Refuse two-way calls, save WCF's exception: a ``"*"`` operation may return a Message.
+
+        Raises:
+            ContractError: An operation needs a reply, or a parameter that is not a Message.
+        """
+        for operation in contract.operations:
+            if not operation.is_one_way and operation.action != WILDCARD_ACTION:
+                raise ContractError(_no_reply(contract, operation))
+            self._check_parameters(contract, operation)
+        if contract.callback is not None:
+            for operation in contract.callback.operations:
+                if not operation.is_one_way:
+                    raise ContractError(_no_reply(contract.callback, operation))
+                self._check_parameters(contract.callback, operation, required=1)
+
+    def decode(self, payload: bytes, message_type: MessageType, properties: Mapping[str, object]) -> Message:
+        """The message whose body is the payload; its action tells TEXT from BINARY.
+
+        Raises:
+            EncodingError: TEXT that is not UTF-8 (RFC 6455 section 8.1).
+        """
+        if message_type is MessageType.BINARY:
+            return Message(payload, message_type, ON_BINARY_MESSAGE_ACTION, properties)
+        try:
+            payload.decode()  # passed on, invalid text would make every other client of a room fail
+        except UnicodeDecodeError:
+            raise EncodingError("TEXT that is not UTF-8") from None
+        return Message(payload, message_type, ON_TEXT_MESSAGE_ACTION, properties)
+
+    def encode(self, message: Message) -> bytes:
+        """The body.
+
+        Raises:
+            ValueError: The message is empty, or TEXT that is not UTF-8.
+        """
+        if message.body is None:
+            raise ValueError("an empty message has no body to send: Message(b'') is a frame of zero bytes")
+        if message.message_type is MessageType.TEXT:
+            message.body.decode()
+        return message.body
+
+    def _check_parameters(
+        self, contract: ContractDescription, operation: OperationDescription, required: int = 0
+    ) -> None:
+        where = f"{contract.contract_type.__qualname__}.{operation.method} ({operation.location})"
+        for parameter in operation.parameters:
+            if parameter.type is not Message:
+                raise ContractError(
+                    f"{where}: parameter {parameter.name!r} must be a wsf.Message: byteStreamMessageEncoding "
+                    f"carries a body as it is; read it with message.get_body(...)"
+                )
+        if not required <= len(operation.parameters) <= 1:
+            raise ContractError(
+                f"{where} has {len(operation.parameters)} parameters: byteStreamMessageEncoding carries "
+                f"one Message"
+            )
+        if operation.result not in (type(None), Message):
+            raise ContractError(
+                f"{where} must return None or a wsf.Message: there is nothing else on this wire"
+            )
+
+
+def _no_reply(contract: ContractDescription, operation: OperationDescription) -> str:
+    return (
+        f"{contract.contract_type.__qualname__}.{operation.method} ({operation.location}) waits for a reply, "
+        f"which byteStreamMessageEncoding cannot carry: set is_one_way=True"
+    )

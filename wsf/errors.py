@@ -1,0 +1,173 @@
+"""Every error that wsf raises. The tree is the close-code table.
+
+::
+
+    WsfError
+    ├─ ContractError (TypeError)             the author's fault, when the service is built or the host opens
+    ├─ ConfigurationError (ValueError)       the operator's fault: every problem of a file at once
+    ├─ ListenError (OSError)                 the address cannot be listened on
+    │  ├─ AddressAlreadyInUseError
+    │  └─ AddressAccessDeniedError
+    ├─ InvalidOperationError (RuntimeError)  a call that the object's state does not allow
+    └─ CommunicationError                    one channel, at run time; never ends the host
+       ├─ CommunicationObjectClosedError     used after close                   (nothing sent)
+       ├─ CommunicationObjectAbortedError    used after abort                   (nothing sent)
+       ├─ CommunicationObjectFaultedError    used after the connection was lost (nothing sent)
+       │  └─ SlowClientError                 its outbox is over its bound       1013
+       ├─ ConnectionClosedError              how a connection ended; the reader's end of stream
+       └─ ProtocolError                      the peer's fault                   1002
+          ├─ ActionNotSupportedError         no such operation and no "*"       1003
+          ├─ EncodingError                   the payload is not what its frame says  1007
+          ├─ SerializationError              a data contract refuses the body   1007
+          └─ QuotaExceededError              message too big                    1009
+
+Whatever else an operation raises is the service's own fault: 1011.
+WCF's names, ``Exception`` spelt ``Error``.
+"""
+
+from enum import IntEnum
+from typing import ClassVar
+
+__all__ = (
+    "ActionNotSupportedError",
+    "AddressAccessDeniedError",
+    "AddressAlreadyInUseError",
+    "CloseCode",
+    "CommunicationError",
+    "CommunicationObjectAbortedError",
+    "CommunicationObjectClosedError",
+    "CommunicationObjectFaultedError",
+    "ConfigurationError",
+    "ConnectionClosedError",
+    "ContractError",
+    "EncodingError",
+    "InvalidOperationError",
+    "ListenError",
+    "ProtocolError",
+    "QuotaExceededError",
+    "SerializationError",
+    "SlowClientError",
+    "WsfError",
+)
+
+
+class CloseCode(IntEnum):
+    """The WebSocket close codes that wsf sends or reports (RFC 6455 section 7.4.1)."""
+
+    NORMAL = 1000
+    GOING_AWAY = 1001
+    PROTOCOL_ERROR = 1002
+    UNSUPPORTED_DATA = 1003
+    NO_STATUS = 1005  # reported, never sent: the close frame carried no code
+    ABNORMAL = 1006  # reported, never sent: the connection ended without a close frame
+    INVALID_PAYLOAD = 1007
+    POLICY_VIOLATION = 1008
+    MESSAGE_TOO_BIG = 1009
+    INTERNAL_ERROR = 1011
+    TRY_AGAIN_LATER = 1013  # registered with IANA after the RFC; "slow client" here
+
+
+class WsfError(Exception):
+    """The root of all errors raised by wsf."""
+
+
+class ContractError(WsfError, TypeError):
+    """A contract or its implementation cannot be hosted: names class, method and remedy.
+
+    WCF: InvalidOperationException and ArgumentException of ``new ServiceHost`` and ``Open``.
+    """
+
+
+class ConfigurationError(WsfError, ValueError):
+    """A configuration file is not right. ``problems`` has one line for each mistake, in file order.
+
+    WCF: ConfigurationErrorsException, which stops at the first mistake.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class ListenError(WsfError, OSError):
+    """The host cannot listen on an address."""
+
+
+class AddressAlreadyInUseError(ListenError):
+    """Another process listens on the address. WCF: AddressAlreadyInUseException."""
+
+
+class AddressAccessDeniedError(ListenError):
+    """This user may not listen on the address. WCF: AddressAccessDeniedException."""
+
+
+class InvalidOperationError(WsfError, RuntimeError):
+    """The object's state does not allow the call. WCF: InvalidOperationException."""
+
+
+class CommunicationError(WsfError):
+    """One channel cannot do what was asked of it. WCF: CommunicationException."""
+
+    #: what the peer is told when the error ends its session; never more than this and a short reason
+    close_code: ClassVar[CloseCode] = CloseCode.INTERNAL_ERROR
+
+
+class CommunicationObjectClosedError(CommunicationError):
+    """The channel is closing or closed. WCF: ObjectDisposedException."""
+
+
+class CommunicationObjectAbortedError(CommunicationError):
+    """The channel was aborted. WCF: CommunicationObjectAbortedException."""
+
+
+class CommunicationObjectFaultedError(CommunicationError):
+    """The channel's connection was lost. WCF: CommunicationObjectFaultedException."""
+
+
+class SlowClientError(CommunicationObjectFaultedError):
+    """The client did not keep up: its outbox went over its bound, or made no progress for sendTimeout."""
+
+    close_code = CloseCode.TRY_AGAIN_LATER
+
+
+class ConnectionClosedError(CommunicationError):
+    """A connection has ended: ``code`` and ``reason`` are the peer's, 1006 if it left without a word.
+
+    ``clean`` tells whether the peer took part in a close handshake (RFC 6455 section 7.1.4).
+    """
+
+    def __init__(self, code: int, reason: str = "", *, clean: bool) -> None:
+        super().__init__(f"connection closed with {code}" + (f" ({reason})" if reason else ""))
+        self.code = code
+        self.reason = reason
+        self.clean = clean
+
+
+class ProtocolError(CommunicationError):
+    """The peer broke a rule. WCF: ProtocolException."""
+
+    close_code = CloseCode.PROTOCOL_ERROR
+
+
+class ActionNotSupportedError(ProtocolError):
+    """No operation has the message's action, and none has ``"*"``. WCF: ActionNotSupportedException."""
+
+    close_code = CloseCode.UNSUPPORTED_DATA
+
+
+class EncodingError(ProtocolError):
+    """The payload is not what its frame says, such as TEXT that is not UTF-8 (RFC 6455 section 8.1)."""
+
+    close_code = CloseCode.INVALID_PAYLOAD
+
+
+class SerializationError(ProtocolError):
+    """A data contract refuses the body. WCF: SerializationException."""
+
+    close_code = CloseCode.INVALID_PAYLOAD
+
+
+class QuotaExceededError(ProtocolError):
+    """A message is over maxReceivedMessageSize. WCF: QuotaExceededException."""
+
+    close_code = CloseCode.MESSAGE_TOO_BIG

@@ -1,0 +1,366 @@
+"""ServiceHost: a service class or object, its endpoints, and their life from open to close.
+
+Built, it has checked everything that WCF checks in ``new ServiceHost``; opened, the rest. Closing stops
+accepting, lets running operations end, says 1001 to every client and cuts at the deadline.
+"""
+
+import asyncio
+import logging
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+
+from wsf.behaviors import InstanceContextMode, OutboxSettings, ServiceThrottling, behavior_of
+from wsf.bindings import Binding
+from wsf.channel import CommunicationState
+from wsf.concurrency import pump_waits
+from wsf.configuration.addresses import Address, absolute
+from wsf.contracts import check_at_open, contracts_of, implementation_of
+from wsf.counters import Counters, Meter
+from wsf.description import ContractDescription
+from wsf.dispatcher import Dispatcher, ServiceRuntime
+from wsf.errors import CloseCode, ContractError, InvalidOperationError
+from wsf.host.construction import check_creatable, check_one_description, service_type_of
+from wsf.instancing import InstanceProvider, Single, instancing_for
+from wsf.throttling import Gate
+from wsf.transports import Entrance, Listener, descriptor_limit
+
+if TYPE_CHECKING:
+    from wsf.transports.http import Application
+
+__all__ = ("Listeners", "ServiceEndpoint", "ServiceHost")
+
+logger = logging.getLogger("wsf.host")
+
+#: the listeners of a process by (transport's type, host, port): services may share a site
+Listeners = dict[tuple[type[Any], str, int], Listener]
+
+
+@attrs.frozen
+class ServiceEndpoint:
+    """One way into a service: address, binding, contract. WCF: ServiceEndpoint.
+
+    ``address`` has the port that is listened on, once the host is open.
+    """
+
+    name: str
+    address: str
+    binding: Binding
+    contract: ContractDescription
+
+
+class ServiceHost:
+    """Hosts one service. WCF: ServiceHost.
+
+    ::
+
+        host = ServiceHost(ChatServiceImplementation)
+        host.add_service_endpoint(ChatService, binding, "http://localhost:8004/chatservice")
+        async with host:
+            ...
+
+    Args:
+        service: A class, instantiated as its ``@service_behavior`` says; or, for SINGLE, an object.
+        throttling, outbox: The service behavior's bounds.
+        open_timeout, close_timeout: s for ``open`` and ``close``; WCF's defaults.
+        static_content: ``package:folder`` of a page, served at ``/`` of each endpoint's site.
+        listeners: Shared with other hosts whose endpoints may be on the same site.
+
+    Raises:
+        ContractError: The class or its contracts cannot be hosted; the message says what to change.
+    """
+
+    def __init__(
+        self,
+        service: object,
+        *,
+        throttling: ServiceThrottling | None = None,
+        outbox: OutboxSettings | None = None,
+        open_timeout: float = 60.0,
+        close_timeout: float = 10.0,
+        static_content: str = "",
+        listeners: Listeners | None = None,
+    ) -> None:
+        self.service_type = service_type_of(service)
+        self.state = CommunicationState.CREATED
+        self._contracts = contracts_of(self.service_type)
+        for contract in self._contracts:
+            implementation_of(self.service_type, contract)
+        self._service = service
+        self._behavior = behavior_of(self.service_type)
+        self._throttling = throttling or ServiceThrottling()
+        self._outbox = outbox or OutboxSettings()
+        self._open_timeout = open_timeout
+        self._close_timeout = close_timeout
+        self._static_content = static_content
+        self._listeners: Listeners = {} if listeners is None else listeners
+        self._endpoints: list[ServiceEndpoint] = []
+        self._entrances: list[tuple[Listener, Entrance]] = []
+        self._dispatchers: list[Dispatcher] = []
+        self._instancing: InstanceProvider | None = None
+        self._is_mounted = False
+        self._meter = Meter()
+        self._calls = Gate(self._throttling.max_concurrent_calls)
+        self._sessions = Gate(self._throttling.max_concurrent_sessions or descriptor_limit())
+        if self._behavior.instance_context_mode is InstanceContextMode.SINGLE:
+            check_creatable(service)
+            self._instancing = self._make_instancing()
+
+    @property
+    def name(self) -> str:
+        """The service's Python name."""
+        return f"{self.service_type.__module__}.{self.service_type.__qualname__}"
+
+    @property
+    def endpoints(self) -> tuple[ServiceEndpoint, ...]:
+        """The endpoints, in the order they were added."""
+        return tuple(self._endpoints)
+
+    def add_service_endpoint(
+        self, contract: type[Any] | str, binding: Binding, address: str, name: str = ""
+    ) -> ServiceEndpoint:
+        """Add a way into the service, while the host is not open.
+
+        Args:
+            contract: A service contract, or what a configuration file calls it.
+            address: Absolute, ``http://host:port/path``: port 0 is any free one; or, for ``mount``, a path.
+
+        Raises:
+            ContractError: The service does not implement the contract, or the address is none.
+            InvalidOperationError: The host is open, or was.
+
+        WCF: ``AddServiceEndpoint``.
+        """
+        self._demand(CommunicationState.CREATED)
+        description = self._find_contract(contract)
+        name = name or f"{binding.name or type(binding).__name__}_{description.name}"
+        endpoint = ServiceEndpoint(name, address, binding, description)
+        _split(address)
+        self._endpoints.append(endpoint)
+        return endpoint
+
+    async def open(self) -> None:
+        """Check the rest, listen, and serve.
+
+        Raises:
+            ContractError: A contract cannot be dispatched, or not over its binding.
+            AddressAlreadyInUseError, AddressAccessDeniedError, ListenError: An address cannot be had.
+            TimeoutError: It took longer than ``open_timeout``.
+            InvalidOperationError: The host was opened before.
+
+        WCF: ``Open``.
+        """
+        self._demand(CommunicationState.CREATED)
+        self.state = CommunicationState.OPENING
+        try:
+            async with asyncio.timeout(self._open_timeout):
+                if not self._is_mounted:
+                    self._build()
+                    for listener, _ in self._entrances:
+                        await listener.open()
+        except BaseException:
+            self.state = CommunicationState.FAULTED
+            await self._stop()
+            raise
+        self._endpoints = [
+            attrs.evolve(endpoint, address=_with_port(endpoint.address, listener.port))
+            for endpoint, (listener, _) in zip(self._endpoints, self._entrances, strict=True)
+        ]
+        self.state = CommunicationState.OPENED
+        for endpoint in self._endpoints:
+            logger.info("listening: %s %s %s", endpoint.address, self.name, endpoint.binding.name)
+
+    async def close(self) -> None:
+        """Stop accepting, let running operations end, send 1001, wait; at ``close_timeout`` cut.
+
+        Running over the deadline is logged, and no error. WCF: ``Close``.
+        """
+        if self.state is not CommunicationState.OPENED:
+            self.state = CommunicationState.CLOSED
+            return
+        self.state = CommunicationState.CLOSING
+        for listener, entrance in self._entrances:
+            listener.remove(entrance)
+        try:
+            async with asyncio.timeout(self._close_timeout):
+                await asyncio.gather(
+                    *(
+                        dispatcher.close(CloseCode.GOING_AWAY, "the host closes")
+                        for dispatcher in self._dispatchers
+                    )
+                )
+        except TimeoutError:
+            left = sum(len(dispatcher.channels) for dispatcher in self._dispatchers)
+            logger.warning(
+                "cut %d sessions that did not end within %g s (closeTimeout)", left, self._close_timeout
+            )
+        await self._stop()
+        self.state = CommunicationState.CLOSED
+
+    def abort(self) -> None:
+        """End every session now, without a word. ``close`` then has nothing to wait for. WCF: ``Abort``."""
+        for dispatcher in self._dispatchers:
+            dispatcher.abort()
+
+    def counters(self) -> Counters:
+        """A snapshot of every bound's use and of what happened so far."""
+        outboxes = [channel.outbox for dispatcher in self._dispatchers for channel in dispatcher.channels]
+        meter = attrs.asdict(self._meter)
+        most_messages = max([meter.pop("outbox_messages_most"), *(box.messages_most for box in outboxes)])
+        most_bytes = max([meter.pop("outbox_bytes_most"), *(box.size_most for box in outboxes)])
+        return Counters(
+            sessions=self._sessions.active,
+            sessions_limit=self._sessions.limit,
+            sessions_waiting=self._sessions.waiting,
+            connections_pending=sum(
+                listener.pending for listener in {listener for listener, _ in self._entrances}
+            ),
+            calls=self._calls.active,
+            calls_limit=self._calls.limit,
+            calls_waiting=self._calls.waiting,
+            outbox_messages=sum(len(box) for box in outboxes),
+            outbox_bytes=sum(box.size for box in outboxes),
+            outbox_messages_most=most_messages,
+            outbox_bytes_most=most_bytes,
+            outbox_max_messages=self._outbox.max_messages,
+            outbox_max_bytes=self._outbox.max_bytes,
+            **meter,
+        )
+
+    def mount(self, application: "Application") -> None:
+        """Serve inside an aiohttp application of one's own: its sockets, its routes, our sessions.
+
+        The host opens when the application starts and closes when it shuts down. Endpoint addresses are
+        paths then (``/chat``), or tell by their host which Host headers are answered.
+
+        Raises:
+            ContractError: As for ``open``.
+            InvalidOperationError: The host is open, or was.
+        """
+        self._demand(CommunicationState.CREATED)
+        self._build()
+        self._is_mounted = True
+        for listener in {listener: None for listener, _ in self._entrances}:
+            site: Any = listener
+            site.mount(application)
+        application.on_startup.append(lambda _: self.open())
+        application.on_shutdown.append(lambda _: self.close())
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _build(self) -> None:
+        """Everything but sockets: what WCF does in InitializeRuntime."""
+        if not self._endpoints:
+            raise ContractError(f"{self.name} has no endpoints: add one, in the configuration or in code")
+        check_one_description([endpoint.contract for endpoint in self._endpoints])
+        for endpoint in self._endpoints:
+            check_at_open(endpoint.contract)
+            endpoint.binding.check(endpoint.contract)
+        if self._instancing is None:
+            check_creatable(self._service)
+            self._instancing = self._make_instancing()
+        runtime = ServiceRuntime(
+            self.name,
+            self._instancing,
+            pump_waits(self._behavior.concurrency_mode),
+            self._calls,
+            self._outbox,
+            self._meter,
+        )
+        wires: dict[int, object] = {}
+        for endpoint in self._endpoints:
+            wire = wires.setdefault(id(endpoint.binding), object())
+            dispatcher = Dispatcher(endpoint.contract, endpoint.binding, wire, runtime)
+            self._dispatchers.append(dispatcher)
+            self._enter(endpoint, dispatcher)
+
+    def _enter(self, endpoint: ServiceEndpoint, dispatcher: Dispatcher) -> None:
+        transport: Any = endpoint.binding.transport
+        address = _split(endpoint.address)
+        port = address.port if address.port is not None else transport.default_port
+        listener = self._listeners.get((type(transport), address.host, port))
+        if listener is None:
+            listener = transport.listener(address.host, port, self._meter)
+            if port:  # any free port is another one each time
+                self._listeners[type(transport), address.host, port] = listener
+        entrance = Entrance(
+            path=address.path or "/",
+            host=address.host,
+            transport=transport,
+            open_timeout=endpoint.binding.open_timeout,
+            close_timeout=endpoint.binding.close_timeout,
+            accept=dispatcher.serve,
+            admit=lambda: self._admit(transport.web_socket_settings.pending_connections_limit),
+            release=self._sessions.leave,
+        )
+        listener.add(entrance)
+        self._entrances.append((listener, entrance))
+        if self._static_content:
+            listener.add_static(self._static_content)
+
+    async def _admit(self, waiting_limit: int) -> bool:
+        if self._sessions.try_enter():
+            return True
+        if self._sessions.waiting >= waiting_limit:
+            return False
+        await self._sessions.enter()
+        return True
+
+    async def _stop(self) -> None:
+        """Everything but a clean goodbye."""
+        self.abort()
+        for listener, entrance in self._entrances:
+            listener.remove(entrance)
+        for listener, _ in self._entrances:
+            await listener.close()
+        if self._instancing is not None:
+            await self._instancing.end_of_host()
+
+    def _make_instancing(self) -> InstanceProvider:
+        mode, service = self._behavior, self._service
+        if isinstance(service, type):
+            return instancing_for(mode.instance_context_mode, mode.concurrency_mode, service)
+        if mode.instance_context_mode is not InstanceContextMode.SINGLE:
+            raise ContractError(
+                f"an object of {self.name} is given, but its instance_context_mode is "
+                f"{mode.instance_context_mode.name}: decorate the class with "
+                f"@service_behavior(instance_context_mode=InstanceContextMode.SINGLE), or give the class"
+            )
+        return Single(lambda: service, mode.concurrency_mode, owned=False)
+
+    def _find_contract(self, contract: type[Any] | str) -> ContractDescription:
+        for description in self._contracts:
+            if contract in (description.contract_type, description.configuration_name):
+                return description
+        promised = ", ".join(contract.configuration_name for contract in self._contracts)
+        wanted = contract if isinstance(contract, str) else contract.__qualname__
+        raise ContractError(f"{self.name} does not implement the contract {wanted}; it implements {promised}")
+
+    def _demand(self, state: CommunicationState) -> None:
+        if self.state is not state:
+            raise InvalidOperationError(
+                f"the host is {self.state.value}: that is possible only before it is opened"
+            )
+
+
+def _split(address: str) -> Address:
+    if address.startswith("/"):
+        return Address("http", "", None, address)
+    try:
+        return absolute(address)
+    except ValueError as error:
+        raise ContractError(f"address: {error}") from None
+
+
+def _with_port(address: str, port: int) -> str:
+    """An address with the port that is listened on in place of ``:0``."""
+    parts = _split(address)
+    return f"{parts.scheme}://{parts.host}:{port}{parts.path}" if parts.port == 0 else address

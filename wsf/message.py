@@ -1,0 +1,133 @@
+"""Message: what travels between the rooms, frozen.
+
+A message can be sent to a thousand clients: nothing about it is used up by sending, and each encoding of it
+is made once. WCF: System.ServiceModel.Channels.Message, without its states.
+"""
+
+from collections.abc import Callable, Hashable, Mapping
+from enum import Enum
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, TypeVar, overload
+
+from attrs import field, frozen
+
+from wsf import data_contracts
+from wsf.errors import InvalidOperationError
+
+__all__ = (
+    "ON_BINARY_MESSAGE_ACTION",
+    "ON_OPEN_ACTION",
+    "ON_TEXT_MESSAGE_ACTION",
+    "WILDCARD_ACTION",
+    "Message",
+    "MessageType",
+    "RemoteEndpointMessageProperty",
+    "WebSocketMessageProperty",
+)
+
+T = TypeVar("T")
+
+#: the operation that takes what no other operation names. WCF: MessageHeaders.WildcardAction
+WILDCARD_ACTION: Final = "*"
+
+#: the empty first message of createNotificationOnConnection.
+#: WCF: WebSocketTransportSettings.ConnectionOpenedAction
+ON_OPEN_ACTION: Final = "http://schemas.microsoft.com/2011/02/session/onopen"
+
+#: a TEXT frame of an encoding without actions. WCF: WebSocketTransportSettings.TextMessageReceivedAction
+ON_TEXT_MESSAGE_ACTION: Final = "http://schemas.microsoft.com/2011/02/websockets/ontextmessage"
+
+#: a BINARY frame of an encoding without actions. WCF: WebSocketTransportSettings.BinaryMessageReceivedAction
+ON_BINARY_MESSAGE_ACTION: Final = "http://schemas.microsoft.com/2011/02/websockets/onbinarymessage"
+
+_NO_PROPERTIES: Final[Mapping[str, object]] = MappingProxyType({})
+
+
+class MessageType(Enum):
+    """The kind of frame of a message (RFC 6455 section 5.6). WCF: WebSocketMessageType."""
+
+    TEXT = "Text"
+    BINARY = "Binary"
+
+
+@frozen
+class Message:
+    """One message, in or out.
+
+    ``Message(body, MessageType.TEXT)`` makes one; a service passes on what it received just as well.
+
+    Attributes:
+        body: The payload; None for a message without body, such as the connect notification. A frame of
+            zero bytes has a body: ``b""``.
+        message_type: TEXT or BINARY. WCF's default is BINARY, too.
+        action: What selects the operation; None on the way out where the encoding has no place for it.
+        properties: What the transport or an inspector noted about the message, by WCF's property names.
+
+    WCF: Message, ByteStreamMessage.CreateMessage.
+    """
+
+    body: bytes | None = None
+    message_type: MessageType = MessageType.BINARY
+    action: str | None = None
+    properties: Mapping[str, object] = field(default=_NO_PROPERTIES, hash=False)
+    _encodings: dict[Hashable, bytes] = field(factory=dict, init=False, eq=False, repr=False)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no body at all. WCF: Message.IsEmpty."""
+        return self.body is None
+
+    @overload
+    def get_body(self, body_type: type[bytes]) -> bytes: ...
+    @overload
+    def get_body(self, body_type: type[T]) -> T: ...
+    def get_body(self, body_type: type[Any]) -> Any:
+        """The body as bytes, or as an instance of a data contract (an attrs class); as often as you like.
+
+        Raises:
+            InvalidOperationError: The message is empty.
+            SerializationError: The body is not what the data contract demands: the peer's fault.
+            ContractError: ``body_type`` is neither bytes nor a data contract.
+
+        WCF: ``Message.GetBody<T>``.
+        """
+        if self.body is None:
+            raise InvalidOperationError("the message is empty: test is_empty before get_body")
+        if body_type is bytes:
+            return self.body
+        return data_contracts.read(body_type, self.body)
+
+    def encoded_once(self, wire: Hashable, encode: Callable[["Message"], bytes]) -> bytes:
+        """The bytes of this message on one kind of wire: made at the first call, shared by all receivers.
+
+        ``wire`` stands for everything the bytes depend on: the encoding and the framing below it.
+        """
+        encoded = self._encodings.get(wire)
+        if encoded is None:
+            encoded = self._encodings[wire] = encode(self)
+        return encoded
+
+
+@frozen
+class RemoteEndpointMessageProperty:
+    """Who sent a message. WCF: RemoteEndpointMessageProperty."""
+
+    name: ClassVar[str] = "System.ServiceModel.Channels.RemoteEndpointMessageProperty"
+    address: str
+    port: int
+
+
+@frozen
+class WebSocketMessageProperty:
+    """The opening handshake behind a message. WCF: WebSocketMessageProperty.
+
+    Attributes:
+        sub_protocol: The negotiated one, or None.
+        request_path: The request's path, with its query string.
+        headers: The request's headers, names in lower case, several values joined by a comma.
+    """
+
+    name: ClassVar[str] = "WebSocketMessageProperty"
+    sub_protocol: str | None
+    request_path: str = field(repr=False)  # it may hold a token
+    headers: Mapping[str, str] = field(repr=False, hash=False)  # they hold cookies and tokens

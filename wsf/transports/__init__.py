@@ -1,0 +1,168 @@
+"""The family of transports: what knows sockets. aiohttp is imported in this folder and nowhere else.
+
+One file, one class: ``httpTransport`` is ``http.py: HttpTransport``. A transport listens and hands each
+connection to ``accept``; all that follows (session, order, outbox, errors) is the same for every transport.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ClassVar, Final, Protocol
+
+from attrs import frozen
+
+from wsf.counters import Meter
+from wsf.message import MessageType
+
+__all__ = ("Accept", "Admit", "Connection", "Entrance", "Listener", "Transport", "descriptor_limit")
+
+#: descriptors kept for everything that is not a session: log files, brokers, the listeners
+SPARE_DESCRIPTORS: Final = 64
+
+#: descriptors where the system does not tell: what most systems begin with
+DEFAULT_DESCRIPTORS: Final = 1024
+
+
+def descriptor_limit() -> int:
+    """How many connections the process's file descriptors allow."""
+    try:
+        import resource  # noqa: PLC0415 - Windows has no such module
+    except ImportError:
+        return DEFAULT_DESCRIPTORS - SPARE_DESCRIPTORS
+    return max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS)
+
+
+class Connection(Protocol):
+    """One open connection, in payloads. A session's task receives; any task may write, close or abort."""
+
+    #: what the opening handshake left behind, by WCF's property names
+    properties: Mapping[str, object]
+
+    #: the peer as ``host:port``, fit for a log line
+    peer: str
+
+    #: called, with no arguments, each time the socket has taken all it was given
+    drained: Callable[[], None]
+
+    async def receive(self) -> tuple[bytes, MessageType]:
+        """The next payload.
+
+        Raises:
+            ConnectionClosedError: The connection has ended; raised again by every later call.
+            ProtocolError: The peer broke a rule of the wire. The caller closes with its ``close_code``.
+        """
+        ...
+
+    def frame(self, payload: bytes, message_type: MessageType) -> bytes:
+        """The bytes that carry a payload on this kind of wire: the same for all its connections."""
+        ...
+
+    def write(self, data: bytes) -> bool:
+        """Give whole frames to the socket. False: it holds some back until ``drained``; write no more."""
+        ...
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the socket has not taken yet: it shrinks while the peer reads."""
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say goodbye and wait until the peer has, too. The caller bounds the time.
+
+        Returns at once when the connection has ended.
+        """
+        ...
+
+    def abort(self) -> None:
+        """End now, without a word, and free what the kernel still holds for the peer. Never waits."""
+        ...
+
+
+#: what a listener calls with each new connection; it returns when the session is over
+Accept = Callable[[Connection], Awaitable[None]]
+
+#: waits for a free session; False: there is none, and no more may wait. Each True must be given back
+Admit = Callable[[], Awaitable[bool]]
+
+
+@frozen
+class Entrance:
+    """One endpoint as a listener sees it."""
+
+    path: str
+    host: str
+    transport: Any
+    open_timeout: float
+    close_timeout: float
+    accept: Accept
+    admit: Admit
+    release: Callable[[], None]
+
+
+class Listener(Protocol):
+    """The listening sockets of one site (scheme, host, port) and the entrances behind them."""
+
+    def add(self, entrance: Entrance) -> None:
+        """Serve an endpoint, from now on.
+
+        Raises:
+            ContractError: Its path is another's.
+        """
+        ...
+
+    def remove(self, entrance: Entrance) -> None:
+        """Let nobody in by it any more; its sessions stay. Without entrances nothing is accepted."""
+        ...
+
+    def add_static(self, source: str) -> None:
+        """Serve the files of ``package:folder`` beside the endpoints.
+
+        Raises:
+            ConfigurationError: There is no such folder, or this transport has no place for pages.
+        """
+        ...
+
+    async def open(self) -> None:
+        """Bind and accept, unless it does already.
+
+        Raises:
+            AddressAlreadyInUseError, AddressAccessDeniedError, ListenError: With the address.
+        """
+        ...
+
+    @property
+    def port(self) -> int:
+        """The port that is bound, when the address left it open with ``:0``."""
+        ...
+
+    @property
+    def pending(self) -> int:
+        """Connections that have not become a session."""
+        ...
+
+    async def close(self) -> None:
+        """End what is still open, once there are no entrances. Sessions have been closed before."""
+        ...
+
+
+class Transport(Protocol):
+    """What a transport is: its settings (attrs fields) and these."""
+
+    #: the scheme of the addresses it listens on
+    scheme: ClassVar[str]
+
+    #: the port of addresses that name none
+    default_port: ClassVar[int]
+
+    #: whether a session begins with an empty message, before the peer has said anything
+    notifies_on_connection: bool
+
+    def check(self, contract_is_duplex: bool) -> None:
+        """Refuse, when the host opens, what this transport cannot carry.
+
+        Raises:
+            ContractError: With the setting to change.
+        """
+        ...
+
+    def listener(self, host: str, port: int, meter: Meter) -> Listener:
+        """A listener for one site."""
+        ...

@@ -1,0 +1,123 @@
+"""From a request to a session: the checks, the 101, the connection; one log line when it is refused."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from aiohttp import web
+
+from wsf.counters import Meter
+from wsf.message import RemoteEndpointMessageProperty, WebSocketMessageProperty
+from wsf.transports import Entrance
+from wsf.transports._handshake import Refusal, check_host, check_upgrade, negotiate_sub_protocol, quoted
+from wsf.transports._websocket import ServerWebSocket, WebSocketConnection
+
+__all__ = ("SERVER", "text_response", "upgrade")
+
+logger = logging.getLogger("wsf.transports")
+
+#: the Server header: which versions run here is nobody's business
+SERVER: Final = "wsf"
+
+
+async def upgrade(request: web.BaseRequest, entrance: Entrance, meter: Meter) -> web.StreamResponse:
+    """Answer a request for an endpoint: refuse it, or be its session until that is over."""
+    sub_protocol = _negotiate(request, entrance)
+    if isinstance(sub_protocol, Refusal):
+        return _refuse(request, sub_protocol, meter)
+    if not await _admit(entrance):
+        busy = Refusal(503, "too many sessions", "maxConcurrentSessions is reached", {"Retry-After": "1"})
+        return _refuse(request, busy, meter)
+    try:
+        websocket = ServerWebSocket(
+            autoclose=False,
+            autoping=False,
+            compress=False,
+            decode_text=False,
+            # aiohttp refuses a message of exactly its limit; WCF, and we, take it
+            max_msg_size=entrance.transport.max_received_message_size + 1,
+            protocols=() if sub_protocol is None else (sub_protocol,),
+        )
+        websocket.headers["Server"] = SERVER
+        await websocket.prepare(request)
+        transport = request.transport
+        if transport is not None:  # it is gone when the peer left during the handshake
+            await entrance.accept(_connect(request, transport, websocket, entrance, meter))
+        return websocket
+    finally:
+        entrance.release()
+
+
+def _negotiate(request: web.BaseRequest, entrance: Entrance) -> str | Refusal | None:
+    settings = entrance.transport.web_socket_settings
+    return (
+        check_host(request.headers, entrance.host, entrance.transport.allowed_hosts)
+        or check_upgrade(request.method, request.headers, settings.allowed_origins)
+        or negotiate_sub_protocol(request.headers, settings.sub_protocol)
+    )
+
+
+async def _admit(entrance: Entrance) -> bool:
+    try:
+        async with asyncio.timeout(entrance.open_timeout):
+            return await entrance.admit()
+    except TimeoutError:
+        return False
+
+
+def _connect(
+    request: web.BaseRequest,
+    transport: asyncio.Transport,
+    websocket: ServerWebSocket,
+    entrance: Entrance,
+    meter: Meter,
+) -> WebSocketConnection:
+    remote = _remote(request)
+    headers = MappingProxyType(
+        {name.lower(): ", ".join(request.headers.getall(name)) for name in request.headers}
+    )
+    properties: Mapping[str, object] = MappingProxyType(
+        {
+            RemoteEndpointMessageProperty.name: remote,
+            WebSocketMessageProperty.name: WebSocketMessageProperty(
+                websocket.ws_protocol, request.path_qs, headers
+            ),
+        }
+    )
+    return WebSocketConnection(
+        websocket,
+        transport,
+        properties,
+        f"{remote.address}:{remote.port}",
+        keep_alive_interval=entrance.transport.web_socket_settings.effective_keep_alive_interval,
+        close_timeout=entrance.close_timeout,
+        meter=meter,
+    )
+
+
+def _refuse(request: web.BaseRequest, refusal: Refusal, meter: Meter) -> web.Response:
+    meter.handshakes_refused += 1
+    remote = _remote(request)
+    logger.info(
+        "handshake refused: %s:%s %s %s: %s",
+        remote.address,
+        remote.port,
+        quoted(request.path),
+        refusal.status,
+        refusal.remedy or refusal.text,
+    )
+    return text_response(refusal.status, refusal.text, refusal.headers)
+
+
+def text_response(status: int, text: str, headers: Mapping[str, str] = MappingProxyType({})) -> web.Response:
+    """A short answer in words of our own."""
+    return web.Response(status=status, text=text + "\n", headers={**headers, "Server": SERVER})
+
+
+def _remote(request: web.BaseRequest) -> RemoteEndpointMessageProperty:
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    if isinstance(peer, tuple) and len(peer) >= 2:
+        return RemoteEndpointMessageProperty(str(peer[0]), int(peer[1]))
+    return RemoteEndpointMessageProperty("unknown", 0)  # a Unix socket, or gone already

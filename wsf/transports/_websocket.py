@@ -1,0 +1,305 @@
+"""One WebSocket: aiohttp's reader below, frames and the close handshake of our own above (RFC 6455).
+
+The law of this file: nobody waits for the peer but ``receive`` and ``close``. A ``_Tap`` between asyncio's
+transport and aiohttp's protocol hears of every byte that arrives and of every full or empty write buffer.
+"""
+
+import asyncio
+import contextlib
+import math
+import socket
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal
+
+from aiohttp import WSMsgType, web
+from aiohttp.http_websocket import WebSocketError
+
+from wsf.counters import Meter
+from wsf.errors import CloseCode, ConnectionClosedError, EncodingError, ProtocolError, QuotaExceededError
+from wsf.message import MessageType
+
+__all__ = ("ServerWebSocket", "WebSocketConnection")
+
+OPCODE_TEXT: Final = 0x1
+OPCODE_BINARY: Final = 0x2
+OPCODE_CLOSE: Final = 0x8
+OPCODE_PING: Final = 0x9
+OPCODE_PONG: Final = 0xA
+
+#: a control frame's payload is at most 125 bytes (RFC 6455 section 5.5), two of them the close code
+MAX_CLOSE_REASON_BYTES: Final = 123
+
+#: received close codes below 3000 that are none of a peer's to send (RFC 6455 section 7.4.1)
+FORBIDDEN_CLOSE_CODES: Final = frozenset({1004, 1005, 1006, 1015})
+
+#: s; after a protocol error, how long what the peer had under way is read and thrown away, so that the
+#: close frame reaches it: closing a socket with unread data makes TCP discard what was sent last
+LINGER_TIMEOUT: Final = 5.0
+
+_MESSAGE_TYPES: Final = {WSMsgType.TEXT: MessageType.TEXT, WSMsgType.BINARY: MessageType.BINARY}
+_OPCODES: Final = {MessageType.TEXT: OPCODE_TEXT, MessageType.BINARY: OPCODE_BINARY}
+
+#: what aiohttp's reader refuses, by the close code it would send: our error, in our words
+_ERRORS: Final[Mapping[int, tuple[type[ProtocolError], str]]] = {
+    CloseCode.MESSAGE_TOO_BIG: (QuotaExceededError, "message too big"),
+    CloseCode.INVALID_PAYLOAD: (EncodingError, "invalid payload"),
+}
+_PROTOCOL_ERROR: Final = (ProtocolError, "protocol error")
+
+
+class ServerWebSocket(web.WebSocketResponse[Literal[False]]):
+    """aiohttp's WebSocket without its close handshake: it would answer some close codes wrongly.
+
+    aiohttp itself calls ``close`` when its reader fails and when the handler returns; what is then to be
+    sent is the connection's decision.
+    """
+
+    async def close(self, *, code: int = 0, message: bytes = b"", drain: bool = True) -> bool:
+        """Nothing: see the class."""
+        return False
+
+
+class _Tap(asyncio.Protocol):
+    """Passes everything on to aiohttp's protocol, and tells the connection what it needs to know."""
+
+    def __init__(self, transport: asyncio.Transport, drained: Callable[[], None]) -> None:
+        self._inner: Any = transport.get_protocol()
+        self._drained = drained
+        self._clock = asyncio.get_running_loop().time
+        self.heard_at = self._clock()
+        self.is_full = False
+        self.is_deaf = False
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        transport.set_write_buffer_limits(high=0)  # full and empty, told at once: the outbox is the buffer
+        transport.set_protocol(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.heard_at = self._clock()
+        if not self.is_deaf:
+            self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        passed_on: bool | None = self._inner.eof_received()
+        return passed_on
+
+    def pause_writing(self) -> None:
+        self.is_full = True
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.is_full = False
+        self._inner.resume_writing()
+        self._drained()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.lost.done():
+            self.lost.set_result(None)
+        self._inner.connection_lost(exc)
+
+
+class WebSocketConnection:
+    """A ``Connection`` over a WebSocket that has been accepted.
+
+    Args:
+        websocket: Prepared: the 101 is out.
+        transport: The asyncio transport below it.
+        keep_alive_interval: s between two signs of life; a pong is due within half of it. ``inf``: no pings.
+        close_timeout: s until a peer that does not let go is aborted.
+    """
+
+    def __init__(
+        self,
+        websocket: ServerWebSocket,
+        transport: asyncio.Transport,
+        properties: Mapping[str, object],
+        peer: str,
+        *,
+        keep_alive_interval: float,
+        close_timeout: float,
+        meter: Meter,
+    ) -> None:
+        self.properties = properties
+        self.peer = peer
+        self.drained: Callable[[], None] = _nothing
+        self._websocket = websocket
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._tap = _Tap(transport, self._on_drained)
+        self._meter = meter
+        self._close_timeout = close_timeout
+        self._keep_alive = keep_alive_interval
+        self._pulse: asyncio.TimerHandle | None = None
+        if math.isfinite(keep_alive_interval):
+            self._pulse = self._loop.call_later(keep_alive_interval, self._beat)
+        self._pinged_at: float | None = None
+        self._pong: bytes | None = None
+        self._end: ConnectionClosedError | None = None
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._receiving = False
+        self._close_sent: int | None = None
+
+    async def receive(self) -> tuple[bytes, MessageType]:
+        """The next TEXT or BINARY payload; see ``Connection``."""
+        if self._receiving:  # close() is reading for the peer's answer: there is nothing more to hand out
+            await asyncio.shield(self._ended)
+        while self._end is None:
+            self._receiving = True
+            try:
+                kind, data, extra = await self._websocket.receive()
+            finally:
+                self._receiving = False
+            if kind in _MESSAGE_TYPES:
+                if self._close_sent is None:  # after our close frame the rest of what comes is thrown away
+                    return data, _MESSAGE_TYPES[kind]
+            else:
+                self._control(kind, data, extra)
+        raise self._end
+
+    def frame(self, payload: bytes, message_type: MessageType) -> bytes:
+        """One final, unmasked frame."""
+        return encode_frame(_OPCODES[message_type], payload)
+
+    def write(self, data: bytes) -> bool:
+        """See ``Connection``. After the close frame nothing is written (RFC 6455 section 5.5.1)."""
+        if self._end is not None or self._close_sent is not None or self._transport.is_closing():
+            return True  # nobody will read it; the session is about to hear so
+        self._transport.write(data)
+        return not self._tap.is_full
+
+    @property
+    def unsent(self) -> int:
+        """See ``Connection``."""
+        return self._transport.get_write_buffer_size()
+
+    async def close(self, code: int, reason: str) -> None:
+        """The closing handshake, our side first (RFC 6455 section 7.1.2)."""
+        if self._end is not None:
+            return
+        self._send_close(code, reason)
+        if self._tap.is_deaf:
+            await self._linger()
+            return
+        if self._receiving:  # the session's task will read the peer's answer
+            await asyncio.shield(self._ended)
+        else:
+            with contextlib.suppress(ConnectionClosedError):
+                await self.receive()
+
+    def abort(self) -> None:
+        """A reset, not a FIN: what the kernel holds for a peer that does not read is freed at once."""
+        if not self._tap.lost.done():
+            sock = self._transport.get_extra_info("socket")
+            if sock is not None and sock.fileno() >= 0:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._transport.abort()
+        self._finish(ConnectionClosedError(CloseCode.ABNORMAL, clean=False))
+
+    def _control(self, kind: WSMsgType, data: Any, reason: Any) -> None:
+        if kind is WSMsgType.PING:
+            self._pong = encode_frame(OPCODE_PONG, data)  # only the latest is owed (RFC 6455 section 5.5.3)
+            self._send_pong()
+        elif kind is WSMsgType.CLOSE:
+            self._closed_by_peer(data, reason)
+        elif kind is WSMsgType.ERROR and isinstance(data, WebSocketError):
+            self._refuse(_ERRORS.get(data.code, _PROTOCOL_ERROR))
+        elif kind is not WSMsgType.PONG:
+            self._finish(ConnectionClosedError(CloseCode.ABNORMAL, clean=False))
+
+    def _refuse(self, refusal: tuple[type[ProtocolError], str]) -> None:
+        """The peer broke the wire's rules: nothing it sends from here on is looked at."""
+        self._tap.is_deaf = True
+        if self._close_sent is None:
+            error, reason = refusal
+            raise error(reason)
+        self.abort()
+
+    def _closed_by_peer(self, code: int, reason: str) -> None:
+        if code in FORBIDDEN_CLOSE_CODES or code >= 5000:
+            self._refuse((ProtocolError, "invalid close code"))
+            return
+        if self._close_sent is None:
+            self._send_close(code or None, "")
+        # the server lets go of TCP first (RFC 6455 section 7.1.1)
+        self._transport.close()
+        self._finish(ConnectionClosedError(code or CloseCode.NO_STATUS, reason, clean=True))
+        self._loop.call_later(self._close_timeout, self._abort_if_held)
+
+    async def _linger(self) -> None:
+        """Let the peer see the close frame: half-close, then read and throw away until it lets go."""
+        if self._transport.can_write_eof() and not self._transport.is_closing():
+            self._transport.write_eof()
+        self._transport.resume_reading()
+        await asyncio.wait([self._tap.lost], timeout=LINGER_TIMEOUT)
+        self.abort()
+
+    def _send_close(self, code: int | None, reason: str) -> None:
+        payload = b"" if code is None else struct.pack("!H", code) + close_reason(reason)
+        self.write(encode_frame(OPCODE_CLOSE, payload))
+        self._close_sent = code or CloseCode.NO_STATUS
+
+    def _send_pong(self) -> None:
+        if self._pong is not None and not self._tap.is_full:
+            pong, self._pong = self._pong, None
+            self.write(pong)
+
+    def _on_drained(self) -> None:
+        self._send_pong()
+        if not self._tap.is_full:
+            self.drained()
+
+    def _beat(self) -> None:
+        """Ping a peer that has been silent for an interval; give it half of one to make any sound.
+
+        The deadline stands still while we do not read (what the peer sent cannot have arrived) and while
+        the ping itself cannot go out (``sendTimeout`` watches that).
+        """
+        now, pong_timeout = self._loop.time(), self._keep_alive / 2
+        if not self._transport.is_reading() or self._tap.is_full:
+            self._pinged_at = None
+            wait = pong_timeout
+        elif self._pinged_at is None or self._tap.heard_at >= self._pinged_at:
+            self._pinged_at = None
+            wait = self._tap.heard_at + self._keep_alive - now
+            if wait <= 0:
+                self._pinged_at, wait = now, pong_timeout
+                self.write(encode_frame(OPCODE_PING, b""))
+        else:
+            self._meter.keep_alive_timeouts += 1
+            self._finish(
+                ConnectionClosedError(CloseCode.ABNORMAL, "no pong (keepAliveInterval)", clean=False)
+            )
+            self.abort()
+            return
+        self._pulse = self._loop.call_later(wait, self._beat)
+
+    def _abort_if_held(self) -> None:
+        if not self._tap.lost.done():
+            self._meter.close_timeouts += 1
+            self.abort()
+
+    def _finish(self, end: ConnectionClosedError) -> None:
+        if self._end is None:
+            self._end = end
+            self._ended.set_result(None)
+            if self._pulse is not None:
+                self._pulse.cancel()
+
+
+def encode_frame(opcode: int, payload: bytes) -> bytes:
+    """One final frame of a server (RFC 6455 section 5.2)."""
+    length = len(payload)
+    if length < 126:
+        return bytes((0x80 | opcode, length)) + payload
+    if length < 65536:
+        return struct.pack("!BBH", 0x80 | opcode, 126, length) + payload
+    return struct.pack("!BBQ", 0x80 | opcode, 127, length) + payload
+
+
+def close_reason(reason: str) -> bytes:
+    """As much of a reason as a close frame holds, cut between characters."""
+    return reason.encode()[:MAX_CLOSE_REASON_BYTES].decode(errors="ignore").encode()
+
+
+def _nothing() -> None:
+    """What ``drained`` is until an outbox listens."""
