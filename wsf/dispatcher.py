@@ -6,11 +6,12 @@ WCF: ChannelHandler, ImmutableDispatchRuntime, ErrorBehavior.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 import uuid
 from collections.abc import Callable, Hashable
-from typing import Final
+from typing import Final, cast
 
 from attrs import frozen
 
@@ -41,6 +42,10 @@ logger = logging.getLogger("wsf.sessions")
 REFERENCE_LENGTH: Final = 8
 
 
+#: s that cancelled operations have to end, before the host goes on without them
+ABORT_TIMEOUT: Final = 1.0
+
+
 @frozen
 class ServiceRuntime:
     """What all endpoints of a service share."""
@@ -56,13 +61,14 @@ class ServiceRuntime:
 class _Session:
     """What the dispatcher keeps of one session."""
 
-    __slots__ = ("channel", "has_begun", "instance", "operations", "running", "tasks")
+    __slots__ = ("channel", "has_begun", "instance", "loop", "running", "tasks")
 
-    def __init__(self, channel: DuplexSessionChannel) -> None:
+    def __init__(self, channel: DuplexSessionChannel, loop: "asyncio.Task[None]") -> None:
         self.channel = channel
         self.instance: InstanceContext | None = None
         self.has_begun = False
         self.running = 0
+        self.loop = loop
         self.tasks: set[asyncio.Task[None]] = set()
 
 
@@ -102,7 +108,7 @@ class Dispatcher:
             max_bytes=self._service.outbox.max_bytes,
             max_messages=self._service.outbox.max_messages,
         )
-        session = _Session(channel)
+        session = _Session(channel, cast("asyncio.Task[None]", asyncio.current_task()))
         began = time.monotonic()
         self._enter(session)
         try:
@@ -121,12 +127,15 @@ class Dispatcher:
         await asyncio.gather(*(self._part(session, self._closing) for session in idle))
         await self._empty.wait()
 
-    def abort(self) -> None:
-        """End every session now."""
+    async def abort(self) -> None:
+        """End every session now, running operations with it. Waits a moment for them to notice."""
         for session in list(self._sessions):
             session.channel.abort()
-            for task in session.tasks:
+            for task in session.tasks or ([session.loop] if session.running else []):
                 task.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ABORT_TIMEOUT):
+                await self._empty.wait()
 
     def _enter(self, session: _Session) -> None:
         channel = session.channel

@@ -10,7 +10,7 @@ import pkgutil
 import re
 from typing import Any, Final
 
-__all__ = ("FAMILY_SUFFIXES", "find", "resolve", "words")
+__all__ = ("FAMILY_SUFFIXES", "find", "resolve", "word_of", "words")
 
 #: what a family's words and class names end in, after the stem that names the file
 FAMILY_SUFFIXES: Final = {
@@ -27,6 +27,14 @@ def words(family: str) -> tuple[str, ...]:
     package = importlib.import_module(f"wsf.{family}")
     stems = (module.name for module in pkgutil.iter_modules(package.__path__) if module.name[0] != "_")
     return tuple(sorted(_camel(stem) + FAMILY_SUFFIXES[family] for stem in stems))
+
+
+def word_of(found: type[Any]) -> str:
+    """What configuration files call a class of a family, or one from outside."""
+    name = found.__name__
+    if found.__module__.startswith("wsf."):
+        return name[0].lower() + name[1:]
+    return f"{found.__module__}:{name}"
 
 
 def find(family: str, word: str) -> type[Any]:

@@ -43,7 +43,7 @@ class Gate:
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():
                 self.leave()  # the place had been given to us in the same turn
-            else:
+            elif waiter in self._waiters:  # leave() has not passed it over yet
                 self._waiters.remove(waiter)
             raise
 

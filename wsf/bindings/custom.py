@@ -35,7 +35,7 @@ class CustomBinding:
         """See ``Binding``."""
         if contract.session_mode is SessionMode.NOT_ALLOWED:
             raise ContractError(
-                f"{contract.contract_type.__qualname__} has SessionMode.NOT_ALLOWED, but every connection is one: "
+                f"{contract.contract_type.__qualname__} has SessionMode.NOT_ALLOWED, but a connection is one: "
                 f"use SessionMode.ALLOWED or REQUIRED"
             )
         self.transport.check(contract.callback is not None)

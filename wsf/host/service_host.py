@@ -21,6 +21,7 @@ from wsf.counters import Counters, Meter
 from wsf.description import ContractDescription
 from wsf.dispatcher import Dispatcher, ServiceRuntime
 from wsf.errors import CloseCode, ContractError, InvalidOperationError
+from wsf.families import resolve
 from wsf.host.construction import check_creatable, check_one_description, service_type_of
 from wsf.instancing import InstanceProvider, Single, instancing_for
 from wsf.throttling import Gate
@@ -117,6 +118,14 @@ class ServiceHost:
         """The endpoints, in the order they were added."""
         return tuple(self._endpoints)
 
+    @property
+    def pages(self) -> tuple[str, ...]:
+        """Where the page is, if there is one: the root of each endpoint's site."""
+        if not self._static_content:
+            return ()
+        roots = (_split(endpoint.address) for endpoint in self._endpoints)
+        return tuple(dict.fromkeys(f"{root.scheme}://{root.host}{_port(root.port)}/" for root in roots))
+
     def add_service_endpoint(
         self, contract: type[Any] | str, binding: Binding, address: str, name: str = ""
     ) -> ServiceEndpoint:
@@ -198,10 +207,9 @@ class ServiceHost:
         await self._stop()
         self.state = CommunicationState.CLOSED
 
-    def abort(self) -> None:
-        """End every session now, without a word. ``close`` then has nothing to wait for. WCF: ``Abort``."""
-        for dispatcher in self._dispatchers:
-            dispatcher.abort()
+    async def abort(self) -> None:
+        """End every session now, without a word, and cancel running operations. WCF: ``Abort``."""
+        await asyncio.gather(*(dispatcher.abort() for dispatcher in self._dispatchers))
 
     def counters(self) -> Counters:
         """A snapshot of every bound's use and of what happened so far."""
@@ -316,9 +324,9 @@ class ServiceHost:
 
     async def _stop(self) -> None:
         """Everything but a clean goodbye."""
-        self.abort()
         for listener, entrance in self._entrances:
             listener.remove(entrance)
+        await self.abort()
         for listener, _ in self._entrances:
             await listener.close()
         if self._instancing is not None:
@@ -337,8 +345,9 @@ class ServiceHost:
         return Single(lambda: service, mode.concurrency_mode, owned=False)
 
     def _find_contract(self, contract: type[Any] | str) -> ContractDescription:
+        named = _named(contract) if isinstance(contract, str) else contract
         for description in self._contracts:
-            if contract in (description.contract_type, description.configuration_name):
+            if contract == description.configuration_name or named is description.contract_type:
                 return description
         promised = ", ".join(contract.configuration_name for contract in self._contracts)
         wanted = contract if isinstance(contract, str) else contract.__qualname__
@@ -349,6 +358,14 @@ class ServiceHost:
             raise InvalidOperationError(
                 f"the host is {self.state.value}: that is possible only before it is opened"
             )
+
+
+def _named(name: str) -> object:
+    """What a Python name leads to; None where it is no Python name."""
+    try:
+        return resolve(name)
+    except LookupError:
+        return None
 
 
 def _split(address: str) -> Address:
@@ -364,3 +381,7 @@ def _with_port(address: str, port: int) -> str:
     """An address with the port that is listened on in place of ``:0``."""
     parts = _split(address)
     return f"{parts.scheme}://{parts.host}:{port}{parts.path}" if parts.port == 0 else address
+
+
+def _port(port: int | None) -> str:
+    return "" if port is None else f":{port}"

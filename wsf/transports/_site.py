@@ -236,7 +236,7 @@ def _bind(host: str, port: int) -> list[socket.socket]:
     """A listening socket for every address the host stands for; one port for all when it is 0."""
     sockets: list[socket.socket] = []
     try:
-        name = None if host in WILDCARD_HOSTS else host
+        name = None if host in WILDCARD_HOSTS else host.strip("[]")
         infos = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         absent: OSError | None = None
         for family, kind, protocol, _, address in dict.fromkeys(infos):

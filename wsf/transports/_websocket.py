@@ -219,6 +219,7 @@ class WebSocketConnection:
             self._refuse((ProtocolError, "invalid close code"))
             return
         if self._close_sent is None:
+            self._on_drained()  # what was accepted for this client still goes out before our close frame
             self._send_close(code or None, "")
         # the server lets go of TCP first (RFC 6455 section 7.1.1)
         self._transport.close()

@@ -1,0 +1,94 @@
+"""Stand-ins for what lies below the room under test. No sockets."""
+
+import asyncio
+from collections.abc import Mapping
+
+from wsf.bindings.custom import CustomBinding
+from wsf.encodings.byte_stream import ByteStreamMessageEncoding
+from wsf.errors import CloseCode, ConnectionClosedError
+from wsf.message import MessageType
+from wsf.transports.http import HttpTransport, WebSocketSettings, WebSocketTransportUsage
+
+__all__ = ("FakeConnection", "web_socket_binding")
+
+
+def web_socket_binding(
+    *, max_size: int = 65536, settings: Mapping[str, object] | None = None, **attributes: object
+) -> CustomBinding:
+    """The blog's binding: byte stream over a WebSocket."""
+    web_socket = WebSocketSettings(
+        transport_usage=WebSocketTransportUsage.ALWAYS,
+        **(settings or {}),  # type: ignore[arg-type]
+    )
+    return CustomBinding(
+        encoding=ByteStreamMessageEncoding(),
+        transport=HttpTransport(web_socket_settings=web_socket, max_received_message_size=max_size),
+        **attributes,  # type: ignore[arg-type]
+    )
+
+
+class FakeConnection:
+    """A ``Connection`` of lists: what comes in is ``inbound``, what goes out is ``written``.
+
+    ``is_full`` plays a peer that does not read; ``take()`` lets it read everything.
+    """
+
+    def __init__(self) -> None:
+        self.properties: Mapping[str, object] = {}
+        self.peer = "test:0"
+        self.drained = lambda: None
+        self.inbound: asyncio.Queue[tuple[bytes, MessageType] | BaseException] = asyncio.Queue()
+        self.written: list[bytes] = []
+        self.frames_made = 0
+        self.is_full = False
+        self.unsent = 0
+        self.is_aborted = False
+        self.answers_close = True
+        self.closed_with: tuple[int, str] | None = None
+
+    def say(self, payload: bytes, message_type: MessageType = MessageType.TEXT) -> None:
+        """The peer sends a message."""
+        self.inbound.put_nowait((payload, message_type))
+
+    def leave(self, code: int = CloseCode.NORMAL, *, clean: bool = True) -> None:
+        """The peer goes."""
+        self.inbound.put_nowait(ConnectionClosedError(code, clean=clean))
+
+    async def has_written(self) -> None:
+        """Wait until something has come out."""
+        async with asyncio.timeout(5):
+            while not self.written:
+                await asyncio.sleep(0)
+
+    def take(self) -> None:
+        """The peer reads all there is."""
+        self.is_full = False
+        self.unsent = 0
+        self.drained()
+
+    async def receive(self) -> tuple[bytes, MessageType]:
+        item = await self.inbound.get()
+        if isinstance(item, BaseException):
+            self.inbound.put_nowait(item)
+            raise item
+        return item
+
+    def frame(self, payload: bytes, message_type: MessageType) -> bytes:
+        self.frames_made += 1
+        return payload
+
+    def write(self, data: bytes) -> bool:
+        self.written.append(data)
+        if self.is_full:
+            self.unsent += len(data)
+        return not self.is_full
+
+    async def close(self, code: int, reason: str) -> None:
+        self.closed_with = (code, reason)
+        if not self.answers_close:
+            await asyncio.Event().wait()
+        self.leave(code)
+
+    def abort(self) -> None:
+        self.is_aborted = True
+        self.leave(CloseCode.ABNORMAL, clean=False)

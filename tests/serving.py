@@ -1,0 +1,125 @@
+"""A real host on a free port, in this process or as a program, for tests that talk to it over sockets."""
+
+import asyncio
+import contextlib
+import os
+import re
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from tests.doubles import web_socket_binding
+from wsf import (
+    ConcurrencyMode,
+    InstanceContextMode,
+    Message,
+    OperationContext,
+    callback_contract,
+    operation_contract,
+    service_behavior,
+    service_contract,
+)
+from wsf.bindings.custom import CustomBinding
+from wsf.host import ServiceHost
+
+__all__ = ("Echo", "EchoCallback", "EchoService", "program", "serving", "until", "web_socket_address")
+
+ROOT = Path(__file__).parent.parent
+
+#: s until a wait in a test is a failure: far more than anything here takes
+DEADLINE = 20.0
+
+
+@callback_contract
+class EchoCallback(Protocol):
+    @operation_contract(is_one_way=True, action="*")
+    async def hear(self, message: Message) -> None: ...
+
+
+@service_contract(callback_contract=EchoCallback)
+class Echo(Protocol):
+    @operation_contract(is_one_way=True, action="*")
+    async def say(self, message: Message) -> None: ...
+
+
+@service_behavior(instance_context_mode=InstanceContextMode.SINGLE, concurrency_mode=ConcurrencyMode.SINGLE)
+class EchoService(Echo):
+    """Says again what it hears; what it hears is in ``heard``."""
+
+    def __init__(self) -> None:
+        self.heard: list[Message] = []
+
+    async def say(self, message: Message) -> None:
+        self.heard.append(message)
+        if not message.is_empty:
+            await OperationContext.current().get_callback_channel(EchoCallback).hear(message)
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    service: object = EchoService,
+    contract: type[Any] = Echo,
+    binding: CustomBinding | None = None,
+    address: str = "http://127.0.0.1:0/echo",
+    **settings: Any,
+) -> AsyncIterator[ServiceHost]:
+    """An open host with one endpoint."""
+    host = ServiceHost(service, **settings)
+    host.add_service_endpoint(contract, binding or web_socket_binding(), address)
+    async with host:
+        yield host
+
+
+def web_socket_address(host: ServiceHost) -> str:
+    """What a client connects to."""
+    return host.endpoints[0].address.replace("http", "ws", 1)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(DEADLINE):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+class Program:
+    """A host as a process: what it printed, and how it ended."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.printed = ""
+
+    async def line(self, pattern: str) -> str:
+        """Read on until a line of standard output has the pattern; its first group, or the line."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(DEADLINE):
+            while line := (await self.process.stdout.readline()).decode():
+                self.printed += line
+                if found := re.search(pattern, line):
+                    return found[1] if found.groups() else line
+        raise AssertionError(f"no line has {pattern!r}: {self.printed}")
+
+    async def end(self) -> tuple[int, str, str]:
+        """Wait for its end: exit status, standard output, standard error."""
+        async with asyncio.timeout(DEADLINE):
+            out, err = await self.process.communicate()
+        assert self.process.returncode is not None
+        return self.process.returncode, self.printed + out.decode(), err.decode()
+
+
+@contextlib.asynccontextmanager
+async def program(*arguments: str, module: str = "wsf.host", cwd: Path = ROOT) -> AsyncIterator[Program]:
+    """``python -m wsf.host ARGUMENTS``, killed at the end if it still runs."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", module, *arguments, stdout=PIPE, stderr=PIPE, stdin=asyncio.subprocess.DEVNULL,
+        cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    running = Program(process)
+    try:
+        yield running
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()

@@ -1,0 +1,226 @@
+"""Laws of the channel: WCF's states, each event once and in order, and never inside the call that caused it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.doubles import FakeConnection, web_socket_binding
+from wsf.channel import CommunicationState, DuplexSessionChannel
+from wsf.counters import Meter
+from wsf.errors import (
+    CommunicationObjectAbortedError,
+    CommunicationObjectClosedError,
+    CommunicationObjectFaultedError,
+    ConnectionClosedError,
+    InvalidOperationError,
+)
+from wsf.message import ON_OPEN_ACTION, Message, MessageType
+
+
+class Given:
+    """A channel over a connection of lists, and the events it has had."""
+
+    def __init__(self, *, is_open: bool = True, settings: Any = None, **timeouts: float) -> None:
+        self.connection = FakeConnection()
+        self.meter = Meter()
+        binding = web_socket_binding(settings=settings, **{"receive_timeout": float("inf"), **timeouts})
+        self.channel = DuplexSessionChannel(
+            self.connection, binding, object(), self.meter, max_bytes=100, max_messages=2
+        )
+        self.events: list[str] = []
+        self.channel.opened += lambda _: self.events.append("opened")
+        self.channel.closing += lambda _: self.events.append("closing")
+        self.channel.closed += lambda _: self.events.append("closed")
+        self.channel.faulted += lambda _: self.events.append("faulted")
+        if is_open:
+            self.channel.open()
+
+
+@pytest.fixture
+async def given() -> AsyncIterator[Given]:
+    state = Given()
+    yield state
+    state.channel.abort()
+
+
+TEXT = Message(b"x", MessageType.TEXT)
+
+
+async def test_a_clean_life_is_opened_closing_closed(given: Given) -> None:
+    await given.channel.close(1000, "bye")
+    await asyncio.sleep(0)
+    assert given.events == ["opened", "closing", "closed"]
+    assert given.connection.closed_with == (1000, "bye")
+    assert given.channel.state is CommunicationState.CLOSED
+
+
+async def test_a_lost_connection_is_faulted_closing_closed(given: Given) -> None:
+    given.channel.ended(ConnectionClosedError(1006, clean=False))
+    assert given.channel.state is CommunicationState.FAULTED
+    given.channel.abort()
+    await asyncio.sleep(0)
+    assert given.events == ["opened", "faulted", "closing", "closed"]
+
+
+async def test_a_peer_that_says_goodbye_is_closed_not_faulted(given: Given) -> None:
+    given.channel.ended(ConnectionClosedError(4001, "had enough", clean=True))
+    await asyncio.sleep(0)
+    assert given.events == ["opened", "closing", "closed"]
+    assert given.channel.close_status is not None
+    assert (given.channel.close_status.code, given.channel.close_status.reason) == (4001, "had enough")
+
+
+async def test_each_event_comes_once_however_often_it_ends(given: Given) -> None:
+    await given.channel.close()
+    await given.channel.close()
+    given.channel.abort()
+    given.channel.ended(ConnectionClosedError(1006, clean=False))
+    await asyncio.sleep(0)
+    assert given.events == ["opened", "closing", "closed"]
+
+
+async def test_a_handler_subscribed_twice_is_called_once(given: Given) -> None:
+    calls: list[object] = []
+    given.channel.closed += calls.append
+    given.channel.closed += calls.append
+    given.channel.abort()
+    await asyncio.sleep(0)
+    assert calls == [given.channel]
+
+
+async def test_a_handler_can_be_taken_back(given: Given) -> None:
+    calls: list[object] = []
+    given.channel.closed += calls.append
+    given.channel.closed -= calls.append
+    given.channel.abort()
+    await asyncio.sleep(0)
+    assert calls == []
+
+
+async def test_a_handler_that_raises_stops_no_other(given: Given, caplog: pytest.LogCaptureFixture) -> None:
+    calls: list[object] = []
+
+    def fail(_: object) -> None:
+        raise ZeroDivisionError
+
+    given.channel.closed += fail
+    given.channel.closed += calls.append
+    given.channel.abort()
+    await asyncio.sleep(0)
+    assert calls == [given.channel]
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_a_client_over_its_bound_faults_without_disturbing_the_sender(given: Given) -> None:
+    given.connection.is_full = True
+    for _ in range(5):
+        if given.channel.state is CommunicationState.OPENED:
+            given.channel.send(TEXT)
+            given.channel.outbox.flush()
+            assert "faulted" not in given.events  # handlers run in a later turn
+    await asyncio.sleep(0)
+    assert given.channel.state is CommunicationState.FAULTED
+    assert given.events == ["opened", "faulted"]
+    assert given.connection.is_aborted
+    assert given.channel.close_status is not None
+    assert given.channel.close_status.code == 1013
+    assert given.meter.slow_clients_aborted == 1
+
+
+async def test_sending_raises_what_wcf_raises(given: Given) -> None:
+    faulted, aborted, unopened = Given(), Given(), Given(is_open=False)
+    faulted.channel.ended(ConnectionClosedError(1006, clean=False))
+    aborted.channel.abort()
+    await given.channel.close()
+    for channel, error in [
+        (given.channel, CommunicationObjectClosedError),
+        (aborted.channel, CommunicationObjectAbortedError),
+        (faulted.channel, CommunicationObjectFaultedError),
+        (unopened.channel, CommunicationObjectClosedError),
+    ]:
+        with pytest.raises(error):
+            channel.send(TEXT)
+
+
+async def test_only_messages_are_sent(given: Given) -> None:
+    with pytest.raises(TypeError, match=r"wsf\.Message"):
+        given.channel.send("text")  # type: ignore[arg-type]
+
+
+async def test_text_that_is_not_utf8_never_leaves(given: Given) -> None:
+    with pytest.raises(ValueError, match="utf-8"):
+        given.channel.send(Message(b"\xff", MessageType.TEXT))
+    with pytest.raises(ValueError, match="empty"):
+        given.channel.send(Message())
+
+
+async def test_it_opens_once(given: Given) -> None:
+    with pytest.raises(InvalidOperationError):
+        given.channel.open()
+
+
+async def test_what_waits_is_sent_before_the_close_frame(given: Given) -> None:
+    given.channel.send(TEXT)
+    await given.channel.close()
+    assert given.connection.written == [b"x"]
+
+
+async def test_a_client_that_does_not_answer_a_close_is_aborted_at_close_timeout() -> None:
+    given = Given(close_timeout=0.01)
+    given.connection.answers_close = False
+    with pytest.raises(TimeoutError):
+        await given.channel.close()
+    assert given.connection.is_aborted
+    assert given.channel.state is CommunicationState.CLOSED
+    assert given.meter.close_timeouts == 1
+
+
+async def test_closing_a_faulted_channel_aborts_and_says_so(given: Given) -> None:
+    given.channel.ended(ConnectionClosedError(1006, clean=False))
+    with pytest.raises(CommunicationObjectFaultedError):
+        await given.channel.close()
+    assert given.channel.state is CommunicationState.CLOSED
+
+
+async def test_the_notification_comes_first_and_is_empty() -> None:
+    given = Given(settings={"create_notification_on_connection": True})
+    given.connection.say(b"hello")
+    first, second = await given.channel.receive(), await given.channel.receive()
+    assert (first.is_empty, first.action) == (True, ON_OPEN_ACTION)
+    assert second.get_body(bytes) == b"hello"
+    given.channel.abort()
+
+
+async def test_session_ids_are_wcfs_and_differ() -> None:
+    one, other = Given().channel, Given().channel
+    assert one.session_id.startswith("uuid:")
+    assert ";id=" in one.session_id
+    assert one.session_id != other.session_id
+
+
+async def test_a_session_without_messages_is_closed_at_receive_timeout(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    given = Given(receive_timeout=0.01)
+    closed = asyncio.Event()
+    given.channel.closed += lambda _: closed.set()
+    async with asyncio.timeout(5):
+        await closed.wait()
+    assert given.connection.closed_with == (1001, "idle (receiveTimeout)")
+    assert given.meter.idle_timeouts == 1
+    assert "receiveTimeout" in caplog.text
+
+
+async def test_a_message_either_way_restarts_the_idle_time() -> None:
+    given = Given(receive_timeout=0.2)
+    loop = asyncio.get_running_loop()
+    end = loop.time() + 0.3
+    while loop.time() < end:
+        given.channel.send(TEXT)
+        given.connection.say(b"x")
+        await given.channel.receive()
+        await asyncio.sleep(0.01)
+    assert given.channel.state is CommunicationState.OPENED
+    given.channel.abort()

@@ -1,0 +1,98 @@
+"""Laws of the message: frozen, reusable, empty only without a body."""
+
+import pytest
+from attrs import define
+from attrs.exceptions import FrozenInstanceError
+
+from tests.doubles import FakeConnection, web_socket_binding
+from wsf.callback import create_callback
+from wsf.channel import DuplexSessionChannel
+from wsf.contracts import describe
+from wsf.counters import Meter
+from wsf.errors import ContractError, InvalidOperationError, SerializationError
+from wsf.message import Message, MessageType
+from chatservice import ChatServiceCallback
+
+
+@define
+class Greeting:
+    text: str
+
+
+def test_a_message_without_body_is_empty() -> None:
+    assert Message().is_empty
+
+
+def test_a_frame_of_zero_bytes_is_not_empty() -> None:
+    assert not Message(b"").is_empty
+    assert Message(b"").get_body(bytes) == b""
+
+
+def test_an_empty_message_has_no_body_to_get() -> None:
+    with pytest.raises(InvalidOperationError, match="is_empty"):
+        Message().get_body(bytes)
+
+
+def test_the_default_type_is_binary_as_in_wcf() -> None:
+    assert Message(b"x").message_type is MessageType.BINARY
+
+
+def test_a_body_can_be_read_as_often_as_one_likes() -> None:
+    message = Message(b'{"text": "hi"}', MessageType.TEXT)
+    assert message.get_body(Greeting) == message.get_body(Greeting) == Greeting("hi")
+    assert message.get_body(bytes) == b'{"text": "hi"}'
+
+
+def test_a_body_that_the_data_contract_refuses_is_the_peers_fault() -> None:
+    with pytest.raises(SerializationError, match="text"):
+        Message(b"{}").get_body(Greeting)
+
+
+def test_a_body_type_that_is_no_data_contract_is_the_authors_fault() -> None:
+    with pytest.raises(ContractError):
+        Message(b"{}").get_body(int)
+
+
+def test_a_message_is_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Message(b"x").body = b"y"  # type: ignore[misc]
+
+
+def test_messages_are_equal_by_content_whatever_was_sent() -> None:
+    sent, fresh = Message(b"x"), Message(b"x")
+    sent.encoded_once("wire", lambda message: b"frame")
+    assert sent == fresh
+    assert hash(sent) == hash(fresh)
+
+
+def test_an_encoding_is_made_once_for_each_wire() -> None:
+    message, made = Message(b"x"), []
+
+    def encode(message: Message) -> bytes:
+        made.append(message)
+        return b"frame"
+
+    assert message.encoded_once(1, encode) is message.encoded_once(1, encode)
+    message.encoded_once(2, encode)
+    assert len(made) == 2
+
+
+async def test_a_property_with_the_name_transaction_flow_property_already_exists() -> None:
+    """The blog's pesky error: one Message instance, sent to several callbacks. Here it cannot happen."""
+    message = Message(b"to all", MessageType.TEXT)
+    contract = describe(ChatServiceCallback)
+    binding, wire, connections = web_socket_binding(), object(), [FakeConnection() for _ in range(3)]
+    channels = [
+        DuplexSessionChannel(connection, binding, wire, Meter(), max_bytes=1000, max_messages=10)
+        for connection in connections
+    ]
+    for channel in channels:
+        channel.open()
+        callback = create_callback(contract, channel)
+        await callback.receive_message(message)
+        await callback.receive_message(message)
+        channel.outbox.flush()
+    assert [connection.written for connection in connections] == [[b"to allto all"]] * 3
+    assert sum(connection.frames_made for connection in connections) == 1
+    for channel in channels:
+        channel.abort()

@@ -1,0 +1,195 @@
+"""Laws of the outbox: order, one write a turn, bounds at n-1, n, n+1, and who is given up when."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.doubles import FakeConnection
+from wsf.errors import SlowClientError
+from wsf.outbox import MAX_WRITE_BYTES, Outbox
+
+
+class Given:
+    """An outbox over a connection of lists."""
+
+    def __init__(self, **bounds: Any) -> None:
+        self.connection = FakeConnection()
+        self.reasons: list[SlowClientError] = []
+        settings = {"max_bytes": 1000, "max_messages": 10, "send_timeout": float("inf"), **bounds}
+        self.outbox = Outbox(self.connection, on_slow=self.reasons.append, **settings)
+
+    def stall(self) -> None:
+        """The socket takes one write, and then no more."""
+        self.connection.is_full = True
+        self.outbox.append(b"s")
+        self.outbox.flush()
+
+
+async def turn() -> None:
+    """One turn of the event loop."""
+    await asyncio.sleep(0)
+
+
+async def test_append_does_not_write_in_the_same_turn() -> None:
+    box = Given()
+    box.outbox.append(b"a")
+    assert box.connection.written == []
+    await turn()
+    assert box.connection.written == [b"a"]
+
+
+async def test_what_one_turn_appends_goes_out_in_one_write_in_order() -> None:
+    box = Given()
+    for letter in (b"a", b"b", b"c"):
+        box.outbox.append(letter)
+    await turn()
+    assert box.connection.written == [b"abc"]
+
+
+async def test_nothing_is_written_to_a_full_socket_until_it_is_drained() -> None:
+    box = Given()
+    box.stall()
+    box.outbox.append(b"a")
+    box.outbox.append(b"b")
+    await turn()
+    assert box.connection.written == [b"s"]
+    box.connection.take()
+    assert box.connection.written == [b"s", b"ab"]
+
+
+@pytest.mark.parametrize(("waiting", "is_slow"), [(9, False), (10, False), (11, True)])
+async def test_as_many_messages_wait_as_the_bound_says(waiting: int, is_slow: bool) -> None:
+    box = Given(max_messages=10)
+    box.stall()
+    for _ in range(waiting):
+        box.outbox.append(b"x")
+    assert bool(box.reasons) is is_slow
+
+
+@pytest.mark.parametrize(("size", "is_slow"), [(499, False), (500, False), (501, True)])
+async def test_as_many_bytes_wait_as_the_bound_says(size: int, is_slow: bool) -> None:
+    box = Given(max_bytes=1000)
+    box.stall()
+    box.outbox.append(b"x" * 500)
+    box.outbox.append(b"x" * size)
+    assert bool(box.reasons) is is_slow
+
+
+async def test_a_message_over_the_bound_is_accepted_when_nothing_waits() -> None:
+    box = Given(max_bytes=10)
+    box.stall()
+    box.outbox.append(b"x" * 11)
+    assert box.reasons == []
+    box.outbox.append(b"x")
+    assert "maxBytes" in str(box.reasons[0])
+
+
+async def test_a_burst_in_one_turn_is_no_sign_of_a_slow_client() -> None:
+    box = Given(max_messages=10)
+    for _ in range(100):
+        box.outbox.append(b"x")
+    await turn()
+    assert box.reasons == []
+    assert b"".join(box.connection.written) == b"x" * 100
+
+
+async def test_a_client_is_given_up_once_and_gets_nothing_more() -> None:
+    box = Given(max_messages=1)
+    box.stall()
+    for _ in range(5):
+        box.outbox.append(b"x")
+    box.connection.take()
+    await turn()
+    assert len(box.reasons) == 1
+    assert "maxMessages" in str(box.reasons[0])
+    assert box.connection.written == [b"s"]
+    assert (len(box.outbox), box.outbox.size) == (0, 0)
+
+
+@pytest.mark.parametrize(("size", "writes"), [(MAX_WRITE_BYTES // 2, 1), (MAX_WRITE_BYTES // 2 + 1, 2)])
+async def test_a_write_holds_at_most_64_kib_of_whole_messages(size: int, writes: int) -> None:
+    box = Given(max_bytes=10**7)
+    box.outbox.append(b"a" * size)
+    box.outbox.append(b"b" * size)
+    await turn()
+    assert len(box.connection.written) == writes
+
+
+async def test_a_client_that_takes_nothing_for_send_timeout_is_given_up() -> None:
+    box = Given(send_timeout=0.02)
+    box.stall()
+    async with asyncio.timeout(5):
+        while not box.reasons:
+            await asyncio.sleep(0.001)
+    assert "sendTimeout" in str(box.reasons[0])
+
+
+async def test_a_client_that_takes_a_little_is_not_given_up() -> None:
+    box = Given(send_timeout=0.02)
+    box.stall()
+    loop = asyncio.get_running_loop()
+    end = loop.time() + 0.1
+    while loop.time() < end:
+        box.connection.unsent += 1  # any change is progress
+        await asyncio.sleep(0.001)
+    assert box.reasons == []
+    box.outbox.close()
+
+
+async def test_drain_waits_until_the_socket_has_everything() -> None:
+    box = Given()
+    box.stall()
+    box.outbox.append(b"a")
+    draining = asyncio.create_task(box.outbox.drain())
+    await turn()
+    assert not draining.done()
+    box.connection.take()
+    await draining
+    assert box.connection.written == [b"s", b"a"]
+
+
+async def test_drain_of_a_closed_outbox_returns() -> None:
+    box = Given()
+    box.stall()
+    draining = asyncio.create_task(box.outbox.drain())
+    await turn()
+    box.outbox.close()
+    await draining
+
+
+async def test_the_most_that_ever_waited_is_remembered() -> None:
+    box = Given()
+    for _ in range(3):
+        box.outbox.append(b"xx")
+    await turn()
+    assert (box.outbox.messages_most, box.outbox.size_most) == (3, 6)
+    assert (len(box.outbox), box.outbox.size) == (0, 0)
+
+
+@given(st.lists(st.one_of(st.binary(min_size=1, max_size=40), st.sampled_from(["turn", "stall", "take"]))))
+def test_whatever_happens_what_is_written_is_a_prefix_of_what_was_appended(steps: list[Any]) -> None:
+    async def play() -> None:
+        box = Given(max_bytes=200, max_messages=8)
+        appended = b""
+        for step in steps:
+            if step == "turn":
+                await turn()
+            elif step == "stall":
+                box.connection.is_full = True
+            elif step == "take":
+                box.connection.take()
+            else:
+                box.outbox.append(step)
+                appended += step
+            assert box.outbox.size <= 200 or len(box.outbox) == 1
+            assert len(box.outbox) <= 8
+        box.connection.take()
+        await turn()
+        written = b"".join(box.connection.written)
+        assert appended.startswith(written) if box.reasons else appended == written
+        box.outbox.close()
+
+    asyncio.run(play())

@@ -1,0 +1,224 @@
+"""The configuration model: what a file says, in frozen classes, with WCF's defaults.
+
+One class for each element of ``system.serviceModel``; the settings that are also working objects live in
+their own rooms (bindings, transports, encodings, behaviors). What WCF has and wsf has not stands here too,
+as a marked field with the reason: it is warned about or refused by name, and never passed over in silence.
+"""
+
+import re
+from typing import Any, Final, NewType
+
+from attrs import Attribute, field, frozen, validators
+
+from wsf.behaviors import OutboxSettings, ServiceDebug, ServiceMetadata, ServiceThrottling
+from wsf.bindings import Binding
+from wsf.settings import Seconds, no_effect, refused
+
+__all__ = (
+    "BehaviorsElement",
+    "Bindings",
+    "DataContractSerializerElement",
+    "EndpointBehaviorElement",
+    "EndpointElement",
+    "HostElement",
+    "HostTimeoutsElement",
+    "ServiceBehaviorElement",
+    "ServiceElement",
+    "ServiceModel",
+)
+
+#: the bindings of each kind, by the kind's word: ``customBinding``
+Bindings = NewType("Bindings", dict[str, tuple[Binding, ...]])
+
+_NO_WSDL: Final = "there is no WSDL to write it in"
+_NO_STANDARD_ENDPOINTS: Final = "there are no standard endpoints: write address, binding and contract"
+_NO_SOAP_SECURITY: Final = "there is no SOAP security"
+_NO_SOAP: Final = "there is no SOAP"
+_WRITE_CUSTOM: Final = "write its encoding and transport as a customBinding"
+
+_STATIC_CONTENT: Final = re.compile(r"(?:[^\W\d]\w*\.)*[^\W\d]\w*:[\w-][\w.-]*(?:/[\w-][\w.-]*)*")
+
+
+def _is_static_content(_instance: object, _attribute: "Attribute[str]", value: str) -> None:
+    if value and not _STATIC_CONTENT.fullmatch(value):
+        raise ValueError(f"{value!r} is not of the form package:folder")
+
+
+@frozen
+class HostTimeoutsElement:
+    """How long a host may take to open and to close. WCF: HostTimeoutsElement."""
+
+    open_timeout: Seconds = field(default=Seconds(60), validator=validators.gt(Seconds(0)))
+    close_timeout: Seconds = Seconds(10)
+
+
+@frozen
+class HostElement:
+    """Where a service is hosted. WCF: HostElement.
+
+    Attributes:
+        base_addresses: What relative endpoint addresses are under; one of each scheme.
+        timeouts: The host's own; a binding's are each connection's.
+        static_content: ``package:folder``, the page at ``/`` of the endpoints' site. Not in WCF.
+    """
+
+    base_addresses: tuple[str, ...] = ()
+    timeouts: HostTimeoutsElement = HostTimeoutsElement()
+    static_content: str = field(default="", validator=_is_static_content)
+
+
+@frozen(kw_only=True)
+class EndpointElement:
+    """One way into a service. WCF: ServiceEndpointElement.
+
+    Attributes:
+        address: Absolute, or relative to the base address of the binding's scheme.
+        binding: The binding's kind, such as ``customBinding``.
+        binding_configuration: Its name; empty is the one without a name.
+        contract: The contract's configuration name, or its Python name.
+        name: Empty: made of the binding's and the contract's.
+        behavior_configuration: An endpoint behavior's name; empty is the one without a name.
+    """
+
+    address: str = ""
+    binding: str
+    binding_configuration: str = ""
+    contract: str
+    name: str = ""
+    behavior_configuration: str = ""
+    binding_name: str = no_effect(_NO_WSDL, default="")
+    binding_namespace: str = no_effect(_NO_WSDL, default="http://tempuri.org/")
+    identity: Any = no_effect(_NO_SOAP_SECURITY, default=None)
+    is_system_endpoint: bool = no_effect("all endpoints are the service's own", default=False)
+    headers: Any = refused("an endpoint is found by its address alone", default=None)
+    listen_uri: str = refused("an endpoint listens where its address says", default="")
+    listen_uri_mode: str = refused("an endpoint listens where its address says", default="Explicit")
+    kind: str = refused(_NO_STANDARD_ENDPOINTS, default="")
+    endpoint_configuration: str = refused(_NO_STANDARD_ENDPOINTS, default="")
+
+
+@frozen(kw_only=True)
+class ServiceElement:
+    """A service class, where it is found and how it behaves. WCF: ServiceElement.
+
+    Attributes:
+        name: The service's configuration name, or its Python name.
+        behavior_configuration: A service behavior's name; empty is the one without a name.
+        endpoints: At least one; wsf adds none of its own.
+        host: Base addresses, timeouts, page.
+    """
+
+    name: str
+    behavior_configuration: str = ""
+    endpoints: tuple[EndpointElement, ...] = ()
+    host: HostElement = HostElement()
+
+
+@frozen
+class DataContractSerializerElement:
+    """WCF: DataContractSerializerElement."""
+
+    ignore_extension_data_object: bool = refused("a data contract says so itself", default=False)
+    max_items_in_object_graph: int = refused("maxReceivedMessageSize is the bound", default=2**31 - 1)
+
+
+@frozen
+class ServiceBehaviorElement:
+    """How a service behaves. WCF: ServiceBehaviorElement; ``outbox`` is wsf's own."""
+
+    name: str = ""
+    service_throttling: ServiceThrottling = field(factory=ServiceThrottling)
+    service_debug: ServiceDebug = field(factory=ServiceDebug)
+    service_metadata: ServiceMetadata = field(factory=ServiceMetadata)
+    outbox: OutboxSettings = field(factory=OutboxSettings)
+    data_contract_serializer: DataContractSerializerElement = DataContractSerializerElement()
+    service_timeouts: Any = no_effect("there are no transactions", default=None)
+    use_request_headers_for_metadata_address: Any = no_effect(_NO_WSDL, default=None)
+    service_security_audit: Any = refused("there is no audit log", default=None)
+    service_authorization: Any = refused("there is no authorization", default=None)
+    service_authentication_manager: Any = refused("there is no authentication", default=None)
+    service_credentials: Any = refused("there is no TLS and no authentication yet", default=None)
+    service_discovery: Any = refused("there is no WS-Discovery", default=None)
+    routing: Any = refused("there is no routing service", default=None)
+
+
+@frozen
+class EndpointBehaviorElement:
+    """How an endpoint behaves: nothing yet. WCF: EndpointBehaviorElement."""
+
+    name: str = ""
+    data_contract_serializer: DataContractSerializerElement = DataContractSerializerElement()
+    callback_debug: Any = no_effect("it is for clients", default=None)
+    callback_timeouts: Any = no_effect("there are no transactions", default=None)
+    client_credentials: Any = no_effect("it is for clients", default=None)
+    client_via: Any = no_effect("it is for clients", default=None)
+    dispatcher_synchronization: Any = refused("@service_behavior says how calls are let in", default=None)
+    enable_web_script: Any = refused("there is no AJAX endpoint", default=None)
+    endpoint_discovery: Any = refused("there is no WS-Discovery", default=None)
+    soap_processing: Any = refused(_NO_SOAP, default=None)
+    synchronous_receive: Any = no_effect("messages are received by an event loop", default=None)
+    transacted_batching: Any = refused("there are no transactions", default=None)
+    web_http: Any = refused("there is no REST endpoint", default=None)
+
+
+@frozen
+class BehaviorsElement:
+    """WCF: BehaviorsSection. The one without a name is for all that name none."""
+
+    service_behaviors: tuple[ServiceBehaviorElement, ...] = ()
+    endpoint_behaviors: tuple[EndpointBehaviorElement, ...] = ()
+
+
+@frozen
+class ServiceModel:
+    """What a file says. WCF: ServiceModelSectionGroup (``system.serviceModel``)."""
+
+    services: tuple[ServiceElement, ...] = ()
+    bindings: Bindings = field(factory=lambda: Bindings({}))
+    behaviors: BehaviorsElement = BehaviorsElement()
+    client: Any = no_effect("a host calls nobody", default=None)
+    diagnostics: Any = no_effect("the log is Python's logging; counts are host.counters()", default=None)
+    machine_settings: Any = no_effect("the process is its own machine", default=None)
+    service_hosting_environment: Any = no_effect("there is no IIS: a host runs by itself", default=None)
+    tracking: Any = no_effect("there are no workflows", default=None)
+    com_contracts: Any = refused("there is no COM+", default=None)
+    common_behaviors: Any = refused("write a behavior without a name", default=None)
+    extensions: Any = refused("YAML names a class from outside as package.module:ClassName", default=None)
+    protocol_mapping: Any = refused("there are no default endpoints: write each one", default=None)
+    routing: Any = refused("there is no routing service", default=None)
+    standard_endpoints: Any = refused(_NO_STANDARD_ENDPOINTS, default=None)
+
+
+#: kinds of binding and binding elements of WCF's that are no word here, with the reason
+NOT_IN_WSF: Final = {
+    "compositeDuplex": _NO_SOAP,
+    "context": _NO_SOAP,
+    "oneWay": "each operation says is_one_way itself",
+    "reliableSession": "there is no WS-ReliableMessaging",
+    "security": _NO_SOAP_SECURITY,
+    "sslStreamSecurity": _NO_SOAP_SECURITY,
+    "transactionFlow": "there are no transactions",
+    "windowsStreamSecurity": "there is no Windows authentication",
+    "binaryMessageEncoding": "there is no .NET binary XML",
+    "mtomMessageEncoding": _NO_SOAP,
+    "textMessageEncoding": _NO_SOAP,
+    "webMessageEncoding": "there is no REST endpoint",
+    "httpsTransport": "TLS ends at a proxy before the host",
+    "msmqTransport": "there is no MSMQ",
+    "namedPipeTransport": "there are no named pipes",
+    "tcpTransport": "there is no net.tcp",
+    "udpTransport": "there is no SOAP over UDP",
+    "basicHttpBinding": _WRITE_CUSTOM,
+    "basicHttpsBinding": _WRITE_CUSTOM,
+    "mexHttpBinding": _WRITE_CUSTOM,
+    "netHttpBinding": _WRITE_CUSTOM,
+    "netHttpsBinding": _WRITE_CUSTOM,
+    "netMsmqBinding": _WRITE_CUSTOM,
+    "netNamedPipeBinding": _WRITE_CUSTOM,
+    "netTcpBinding": _WRITE_CUSTOM,
+    "udpBinding": _WRITE_CUSTOM,
+    "webHttpBinding": _WRITE_CUSTOM,
+    "ws2007HttpBinding": _WRITE_CUSTOM,
+    "wsDualHttpBinding": _WRITE_CUSTOM,
+    "wsHttpBinding": _WRITE_CUSTOM,
+}

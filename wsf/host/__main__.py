@@ -1,0 +1,179 @@
+"""``python -m wsf.host CONFIG [SERVICE]``: the program that hosts the services of a configuration file.
+
+Exit status: 0 after a clean end, 1 when an address cannot be listened on or a second signal cut the end
+short, 2 when the configuration, a contract or a class is not right.
+"""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from wsf.configuration import Configuration, load
+from wsf.errors import ConfigurationError, ContractError, ListenError
+from wsf.families import word_of
+from wsf.host.configured import allow_origins, hosts_of, service_class
+from wsf.host.service_host import ServiceEndpoint, ServiceHost
+
+__all__ = ("add_arguments", "main", "run")
+
+EXIT_CLEAN: Final = 0
+EXIT_FAILED: Final = 1
+EXIT_MISCONFIGURED: Final = 2
+
+LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The program's arguments, here and as ``wsf host``."""
+    parser.add_argument(
+        "config", metavar="CONFIG", help="configuration file: .yaml, or .config or .xml as WCF has it"
+    )
+    parser.add_argument(
+        "service",
+        metavar="SERVICE",
+        nargs="?",
+        help="the service class, package.Class: needed where the file calls it by another name (App.config)",
+    )
+    parser.add_argument("--check", action="store_true", help="check the file, import and start nothing")
+    parser.add_argument(
+        "--app-dir",
+        metavar="DIR",
+        default="",
+        help="where the service's package is found (default: the working directory)",
+    )
+    parser.add_argument(
+        "--allow-origin",
+        metavar="ORIGIN",
+        action="append",
+        default=[],
+        help="let web pages of another origin connect, such as https://app.example; null is a page from disk",
+    )
+    parser.add_argument(
+        "--log-level",
+        choices=["debug", "info", "warning", "error"],
+        default="info",
+        help="what is logged to standard error (default: info)",
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and run; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m wsf.host", description="Host the services of a configuration file."
+    )
+    add_arguments(parser)
+    return run(parser.parse_args(arguments))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Host what the options say; the exit status."""
+    logging.basicConfig(level=options.log_level.upper(), format=LOG_FORMAT)
+    sys.path.insert(0, options.app_dir)  # "" is the working directory
+    try:
+        configuration = load(options.config, check_only=options.check)
+        for warning in configuration.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+        if options.check:
+            print(f"{options.config}: {len(configuration.services)} service(s), no mistakes")
+            return EXIT_CLEAN
+        return asyncio.run(_serve(_hosts(configuration, options)))
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return EXIT_MISCONFIGURED
+    except ContractError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_MISCONFIGURED
+    except (ListenError, TimeoutError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        print("cut", file=sys.stderr)
+        return EXIT_FAILED
+
+
+def _hosts(configuration: Configuration, options: argparse.Namespace) -> list[ServiceHost]:
+    service = service_class(options.service, "SERVICE") if options.service else None
+    return hosts_of(allow_origins(configuration, options.allow_origin), service)
+
+
+async def _serve(hosts: list[ServiceHost]) -> int:
+    stop = asyncio.Event()
+    _on_signals(stop, asyncio.current_task())
+    opened: list[ServiceHost] = []
+    try:
+        for host in hosts:
+            await host.open()
+            opened.append(host)
+            _show(host)
+        _on_enter(stop.set)
+        await stop.wait()
+        left = sum(host.counters().sessions for host in opened)
+        if left:
+            print(f"closing {left} session(s)", flush=True)
+    finally:
+        await asyncio.gather(*(host.close() for host in opened))
+    return EXIT_CLEAN
+
+
+def _show(host: ServiceHost) -> None:
+    """What is served, in WCF's words."""
+    print(f"Service   {host.name}")
+    for endpoint in host.endpoints:
+        for name, value in _facts(endpoint):
+            print(f"{name:<9} {value}")
+    for page in host.pages:
+        print(f"Page      {page}")
+    sys.stdout.flush()
+
+
+def _facts(endpoint: ServiceEndpoint) -> list[tuple[str, str]]:
+    binding: Any = endpoint.binding
+    contract = endpoint.contract.contract_type
+    callback = endpoint.contract.callback
+    calls_back = f", calls back {callback.contract_type.__qualname__}" if callback else ""
+    words = f"{word_of(type(binding.encoding))} over {word_of(type(binding.transport))}"
+    return [
+        ("Endpoint", endpoint.address.replace("http", "ws", 1)),
+        ("Contract", f"{contract.__module__}.{contract.__qualname__}{calls_back}"),
+        ("Binding", f"{word_of(type(binding))} {binding.name}: {words}"),
+    ]
+
+
+def _on_signals(stop: asyncio.Event, main_task: "asyncio.Task[Any] | None") -> None:
+    """The first Ctrl-C or SIGTERM closes, the second cuts."""
+
+    def handle() -> None:
+        if stop.is_set() and main_task is not None:
+            main_task.cancel()
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, handle)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(handle))
+
+
+def _on_enter(stop: Callable[[], object]) -> None:
+    """Enter quits, as it does in the blog's console program; only where there is somebody to hit it."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        return
+    print("Hit Enter to quit.", flush=True)
+    loop = asyncio.get_running_loop()
+
+    def wait() -> None:
+        sys.stdin.readline()
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(stop)
+
+    threading.Thread(target=wait, daemon=True).start()  # daemon: nothing interrupts a readline
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""From a configuration to hosts: names become classes, and only now, after the whole file was right.
+
+WCF: what ``new ServiceHost(typeof(Service))`` does with App.config.
+"""
+
+import traceback
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from wsf.behaviors import behavior_of
+from wsf.configuration import Configuration, ConfiguredService
+from wsf.errors import ConfigurationError, ContractError
+from wsf.families import resolve
+from wsf.host.service_host import Listeners, ServiceHost
+
+__all__ = ("allow_origins", "hosts_of", "service_class")
+
+
+def hosts_of(configuration: Configuration, service: type[Any] | None = None) -> list[ServiceHost]:
+    """A host for each service of a configuration, or for the given class alone. None is open yet.
+
+    Args:
+        service: The class that the file calls by its configuration name, or by its Python name.
+
+    Raises:
+        ConfigurationError: A name leads nowhere, or not to a service; with file, line and column.
+        ContractError: A class cannot be hosted.
+    """
+    listeners: Listeners = {}
+    if service is not None:
+        return [_host(_configured(configuration, service), service, listeners)]
+    if not configuration.services:
+        raise ConfigurationError(f"{configuration.file}: there is no service in it")
+    return [
+        _host(configured, service_class(configured.name, configured.place), listeners)
+        for configured in configuration.services
+    ]
+
+
+def service_class(name: str, place: str) -> type[Any]:
+    """The class that a name leads to.
+
+    Raises:
+        ConfigurationError: There is none, or its module does not import.
+    """
+    try:
+        found = resolve(name)
+    except LookupError as error:
+        raise ConfigurationError(
+            f"{place}: service {name!r}: {error}; if that is a configuration name, give the class: "
+            f"wsf host CONFIG package.Class"
+        ) from None
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        raise ConfigurationError(
+            f"{place}: service {name!r}: importing it failed at {where.filename}:{where.lineno}: {error!r}"
+        ) from error
+    if not isinstance(found, type):
+        raise ConfigurationError(f"{place}: service {name!r} is a {type(found).__name__}, not a class")
+    return found
+
+
+def allow_origins(configuration: Configuration, origins: Iterable[str]) -> Configuration:
+    """The same configuration, with more allowed origins for every endpoint that speaks WebSocket."""
+    bindings: dict[int, Any] = {}
+
+    def opened(binding: Any) -> Any:
+        settings = binding.transport.web_socket_settings
+        settings = attrs.evolve(settings, allowed_origins=(*settings.allowed_origins, *origins))
+        return attrs.evolve(binding, transport=attrs.evolve(binding.transport, web_socket_settings=settings))
+
+    for service in configuration.services:
+        for endpoint in service.endpoints:  # endpoints that share a binding go on sharing one
+            bindings.setdefault(id(endpoint.binding), opened(endpoint.binding))
+    return attrs.evolve(
+        configuration,
+        services=tuple(
+            attrs.evolve(
+                service,
+                endpoints=tuple(
+                    attrs.evolve(endpoint, binding=bindings[id(endpoint.binding)])
+                    for endpoint in service.endpoints
+                ),
+            )
+            for service in configuration.services
+        ),
+    )
+
+
+def _configured(configuration: Configuration, service: type[Any]) -> ConfiguredService:
+    names = {behavior_of(service).configuration_name, f"{service.__module__}.{service.__qualname__}"}
+    for configured in configuration.services:
+        if configured.name in names or _leads_to(configured.name, service):
+            return configured
+    there = ", ".join(repr(configured.name) for configured in configuration.services) or "none"
+    raise ConfigurationError(
+        f"{configuration.file}: no service in it is {service.__module__}.{service.__qualname__} "
+        f'(there: {there}): give the class @service_behavior(configuration_name="...") with that name'
+    )
+
+
+def _leads_to(name: str, service: type[Any]) -> bool:
+    try:
+        return resolve(name) is service
+    except LookupError:
+        return False
+
+
+def _host(configured: ConfiguredService, service: type[Any], listeners: Listeners) -> ServiceHost:
+    behavior = configured.behavior
+    try:
+        host = ServiceHost(
+            service,
+            throttling=behavior.service_throttling,
+            outbox=behavior.outbox,
+            open_timeout=configured.host.timeouts.open_timeout,
+            close_timeout=configured.host.timeouts.close_timeout,
+            static_content=configured.host.static_content,
+            listeners=listeners,
+        )
+    except ContractError as error:
+        raise ContractError(f"{configured.place}: {error}") from error
+    for endpoint in configured.endpoints:
+        try:
+            host.add_service_endpoint(endpoint.contract, endpoint.binding, endpoint.address, endpoint.name)
+        except ContractError as error:
+            raise ContractError(f"{endpoint.place}: {error}") from error
+    return host
