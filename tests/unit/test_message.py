@@ -4,6 +4,7 @@ import pytest
 from attrs import define
 from attrs.exceptions import FrozenInstanceError
 
+from chatservice import ChatServiceCallback
 from tests.doubles import FakeConnection, web_socket_binding
 from wsf.callback import create_callback
 from wsf.channel import DuplexSessionChannel
@@ -11,7 +12,6 @@ from wsf.contracts import describe
 from wsf.counters import Meter
 from wsf.errors import ContractError, InvalidOperationError, SerializationError
 from wsf.message import Message, MessageType
-from chatservice import ChatServiceCallback
 
 
 @define

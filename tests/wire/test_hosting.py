@@ -117,7 +117,7 @@ class TestRefusedWhenBuilt:
             ServiceHost(Needs)
 
     def test_an_endpoint_for_a_contract_that_is_not_implemented(self) -> None:
-        with pytest.raises(ContractError, match="does not implement the contract nobody.Knows"):
+        with pytest.raises(ContractError, match=r"does not implement the contract nobody\.Knows"):
             ServiceHost(EchoService).add_service_endpoint("nobody.Knows", web_socket_binding(), "http://a/")
 
     @pytest.mark.parametrize("address", ["localhost:1", "http://", "ws://localhost:1/x", "http://a:99999/"])

@@ -35,8 +35,8 @@ class CustomBinding:
         """See ``Binding``."""
         if contract.session_mode is SessionMode.NOT_ALLOWED:
             raise ContractError(
-                f"{contract.contract_type.__qualname__} has SessionMode.NOT_ALLOWED, but a connection is one: "
-                f"use SessionMode.ALLOWED or REQUIRED"
+                f"{contract.contract_type.__qualname__} forbids sessions (SessionMode.NOT_ALLOWED), but each "
+                f"WebSocket is one: use SessionMode.ALLOWED or REQUIRED"
             )
         self.transport.check(contract.callback is not None)
         self.encoding.check(contract)
