@@ -20,7 +20,7 @@ from wsf.message import (
 )
 from wsf.settings import no_effect
 
-__all__ = ("ByteStreamMessageEncoding",)
+__all__ = ("ByteStreamMessageEncoding", "ReaderQuotas")
 
 
 @frozen

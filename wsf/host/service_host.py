@@ -124,7 +124,8 @@ class ServiceHost:
         if not self._static_content:
             return ()
         roots = (_split(endpoint.address) for endpoint in self._endpoints)
-        return tuple(dict.fromkeys(f"{root.scheme}://{root.host}{_port(root.port)}/" for root in roots))
+        pages = (f"{root.scheme}://{root.host}{_port(root.port)}/" for root in roots if root.host)
+        return tuple(dict.fromkeys(pages))
 
     def add_service_endpoint(
         self, contract: type[Any] | str, binding: Binding, address: str, name: str = ""

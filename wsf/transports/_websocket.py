@@ -9,6 +9,7 @@ import contextlib
 import math
 import socket
 import struct
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
@@ -36,6 +37,9 @@ FORBIDDEN_CLOSE_CODES: Final = frozenset({1004, 1005, 1006, 1015})
 #: s; after a protocol error, how long what the peer had under way is read and thrown away, so that the
 #: close frame reaches it: closing a socket with unread data makes TCP discard what was sent last
 LINGER_TIMEOUT: Final = 5.0
+
+#: SO_LINGER on, 0 s: closing sends a reset; two shorts on Windows, two ints elsewhere
+RESET_ON_CLOSE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 _MESSAGE_TYPES: Final = {WSMsgType.TEXT: MessageType.TEXT, WSMsgType.BINARY: MessageType.BINARY}
 _OPCODES: Final = {MessageType.TEXT: OPCODE_TEXT, MessageType.BINARY: OPCODE_BINARY}
@@ -191,7 +195,7 @@ class WebSocketConnection:
         if not self._tap.lost.done():
             sock = self._transport.get_extra_info("socket")
             if sock is not None and sock.fileno() >= 0:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             self._transport.abort()
         self._finish(ConnectionClosedError(CloseCode.ABNORMAL, clean=False))
 
@@ -224,7 +228,8 @@ class WebSocketConnection:
         # the server lets go of TCP first (RFC 6455 section 7.1.1)
         self._transport.close()
         self._finish(ConnectionClosedError(code or CloseCode.NO_STATUS, reason, clean=True))
-        self._loop.call_later(self._close_timeout, self._abort_if_held)
+        held = self._loop.call_later(self._close_timeout, self._abort_if_held)
+        self._tap.lost.add_done_callback(lambda _: held.cancel())
 
     async def _linger(self) -> None:
         """Let the peer see the close frame: half-close, then read and throw away until it lets go."""
