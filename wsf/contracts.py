@@ -1,29 +1,22 @@
-"""@service_contract, @callback_contract, @operation_contract; and what they say, as a description.
+"""@service_contract, @callback_contract, @operation_contract: what an author writes.
 
-A decorator only notes what its author wrote. ``describe`` reads and checks it all when a service is built,
-as WCF reflects contracts in ``new ServiceHost``: one message an error, with class, method, parameter and
-remedy. What WCF checks only when the host opens is in ``check_at_open``.
+A decorator only notes it; ``reflection.py`` reads and checks it, when a service is built.
 """
 
-import functools
-import inspect
-import re
-import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final, TypeVar, overload
 
 from attrs import frozen
 
-from wsf.description import ContractDescription, OperationDescription, ParameterDescription, SessionMode
+from wsf.description import SessionMode
 from wsf.errors import ContractError
-from wsf.message import ON_OPEN_ACTION, WILDCARD_ACTION
 
 __all__ = (
+    "ContractAttributes",
+    "OperationAttributes",
     "callback_contract",
-    "check_at_open",
-    "contracts_of",
-    "describe",
-    "implementation_of",
+    "contract_attributes",
+    "operation_attributes",
     "operation_contract",
     "service_contract",
 )
@@ -39,7 +32,9 @@ _OPERATION: Final = "__wsf_operation__"
 
 
 @frozen
-class _ContractAttributes:
+class ContractAttributes:
+    """What @service_contract or @callback_contract was given."""
+
     name: str | None = None
     namespace: str = DEFAULT_NAMESPACE
     callback_contract: type[Any] | None = None
@@ -49,7 +44,9 @@ class _ContractAttributes:
 
 
 @frozen
-class _OperationAttributes:
+class OperationAttributes:
+    """What @operation_contract was given."""
+
     name: str | None = None
     action: str | None = None
     reply_action: str | None = None
@@ -96,7 +93,7 @@ def service_contract(
     _refuse_empty("service_contract", name=name, configuration_name=configuration_name)
     return _marker(
         _CONTRACT,
-        _ContractAttributes(name, namespace, callback_contract, session_mode, configuration_name),
+        ContractAttributes(name, namespace, callback_contract, session_mode, configuration_name),
         contract,
     )
 
@@ -106,7 +103,7 @@ def callback_contract(contract: C) -> C:
 
     WCF: the interface named by ``ServiceContract(CallbackContract = ...)``.
     """
-    marked: C = _marker(_CONTRACT, _ContractAttributes(is_callback=True), contract)
+    marked: C = _marker(_CONTRACT, ContractAttributes(is_callback=True), contract)
     return marked
 
 
@@ -151,119 +148,20 @@ def operation_contract(
     _refuse_empty("operation_contract", name=name)
     return _marker(
         _OPERATION,
-        _OperationAttributes(name, action, reply_action, is_one_way, is_initiating, is_terminating),
+        OperationAttributes(name, action, reply_action, is_one_way, is_initiating, is_terminating),
         operation,
     )
 
 
-@functools.cache
-def describe(contract: type[Any]) -> ContractDescription:
-    """The description of a decorated contract.
-
-    Raises:
-        ContractError: The contract breaks a rule that WCF checks in ``new ServiceHost``.
-
-    WCF: ContractDescription.GetContract.
-    """
-    attributes = _attributes_of(contract)
-    if attributes is None:
-        raise ContractError(f"{contract.__qualname__} is not a contract: decorate it with @service_contract")
-    if not getattr(contract, "_is_protocol", False):
-        raise ContractError(
-            f"{contract.__qualname__} must be an interface: derive it from typing.Protocol (class "
-            f"{contract.__name__}(Protocol)), and derive the implementation from {contract.__name__}"
-        )
-    name = _xml_name(attributes.name or contract.__name__)
-    return ContractDescription(
-        name=name,
-        namespace=attributes.namespace,
-        configuration_name=attributes.configuration_name or _python_name(contract),
-        session_mode=attributes.session_mode,
-        operations=tuple(_operations(contract, name, attributes.namespace)),
-        callback=_describe_callback(contract, attributes),
-        contract_type=contract,
-    )
+def contract_attributes(candidate: type[Any]) -> ContractAttributes | None:
+    """What a class's own decorator noted: contracts are not inherited, as in WCF."""
+    noted: ContractAttributes | None = vars(candidate).get(_CONTRACT)
+    return noted
 
 
-def contracts_of(service: type[Any]) -> tuple[ContractDescription, ...]:
-    """The service contracts that a class implements, nearest base first.
-
-    Raises:
-        ContractError: It implements none, or marks an operation outside a contract.
-    """
-    contracts = tuple(
-        describe(base)
-        for base in service.__mro__
-        if (attributes := _attributes_of(base)) is not None and not attributes.is_callback
-    )
-    if not contracts:
-        raise ContractError(
-            f"{service.__qualname__} implements no service contract: name one among its bases "
-            f"(class {service.__name__}(MyContract)) and decorate that one with @service_contract"
-        )
-    for base in service.__mro__:
-        if _attributes_of(base) is None:
-            for method, function in vars(base).items():
-                if hasattr(function, _OPERATION):
-                    raise ContractError(
-                        f"{base.__qualname__}.{method} is marked @operation_contract, but {base.__name__} is "
-                        f"not a contract: mark the method in the contract, not in its implementation"
-                    )
-    return contracts
-
-
-def implementation_of(service: type[Any], contract: ContractDescription) -> None:
-    """Check that a service implements each operation of a contract, with its parameters.
-
-    Raises:
-        ContractError: An operation is missing (an inherited ``...`` body counts as missing), is not
-            ``async def``, or takes other parameters.
-    """
-    for operation in contract.operations:
-        where = f"{service.__qualname__}.{operation.method}"
-        function = inspect.getattr_static(service, operation.method)
-        if function is inspect.getattr_static(contract.contract_type, operation.method):
-            raise ContractError(
-                f"{where} is missing: {contract.contract_type.__name__} promises it at {operation.location}; "
-                f"write 'async def {operation.method}{_signature(contract, operation)}' in {service.__name__}"
-                f" ({_location(service)})"
-            )
-        if not inspect.iscoroutinefunction(function):
-            raise ContractError(f"{where} ({_location(function)}) must be an 'async def', as in its contract")
-        _check_parameters(where, function, operation)
-
-
-def check_at_open(contract: ContractDescription) -> None:
-    """What WCF checks when the host opens.
-
-    Raises:
-        ContractError: The contract, or its callback contract, cannot be dispatched.
-
-    WCF: DispatcherBuilder.InitializeServiceHost.
-    """
-    title = contract.contract_type.__qualname__
-    if not contract.operations:
-        raise ContractError(f"{title} has no operations: mark at least one method with @operation_contract")
-    if not any(operation.is_initiating for operation in contract.operations):
-        raise ContractError(f"{title} has no operation with is_initiating=True: no session could begin")
-    for operation in contract.operations:
-        where = f"{title}.{operation.method}"
-        if contract.session_mode is not SessionMode.REQUIRED and (
-            operation.is_terminating or not operation.is_initiating
-        ):
-            raise ContractError(
-                f"{where} sets is_initiating=False or is_terminating=True, which needs a session: set "
-                f"session_mode=SessionMode.REQUIRED on {title}"
-            )
-        if operation.action == ON_OPEN_ACTION and not (
-            operation.is_one_way and operation.is_initiating and not operation.parameters
-        ):
-            raise ContractError(
-                f"{where} has the session-open action: it must be one-way, initiating and without parameters"
-            )
-    _check_actions(contract)
-    if contract.callback is not None:
-        _check_actions(contract.callback)
+def operation_attributes(function: object) -> OperationAttributes | None:
+    """What a function's decorator noted; None for one that is no operation."""
+    return getattr(function, _OPERATION, None)
 
 
 def _marker(mark: str, attributes: object, decorated: Any) -> Any:
@@ -278,149 +176,3 @@ def _refuse_empty(decorator: str, **names: str | None) -> None:
     for key, value in names.items():
         if value == "":
             raise ContractError(f'@{decorator}({key}=""): the name may not be empty; leave {key} out')
-
-
-def _attributes_of(candidate: type[Any]) -> _ContractAttributes | None:
-    """What a class's own decorator noted: contracts are not inherited, as in WCF."""
-    noted: _ContractAttributes | None = vars(candidate).get(_CONTRACT)
-    return noted
-
-
-def _describe_callback(contract: type[Any], attributes: _ContractAttributes) -> ContractDescription | None:
-    callback: Any = attributes.callback_contract
-    for base in contract.__mro__[1:]:
-        parent = _attributes_of(base)
-        inherited = parent and parent.callback_contract
-        if inherited and not (callback and inherited in callback.__mro__):
-            raise ContractError(
-                f"{contract.__qualname__} derives from {base.__qualname__}, whose callback contract is "
-                f"{inherited.__qualname__}: its own callback_contract must be that or derive from it"
-            )
-    if callback is None:
-        return None
-    noted = _attributes_of(callback) if isinstance(callback, type) else None
-    if noted is None or not noted.is_callback:
-        raise ContractError(
-            f"{contract.__qualname__}: callback_contract={getattr(callback, '__qualname__', callback)} is no "
-            f"callback contract: it must be a typing.Protocol decorated with @callback_contract"
-        )
-    return describe(callback)
-
-
-def _operations(contract: type[Any], contract_name: str, namespace: str) -> Iterator[OperationDescription]:
-    """The operations in the order they are written, a base contract's first.
-
-    WCF's action URIs have exactly one slash after the namespace, and ``urn:`` where there is none.
-    """
-    action_base = f"{namespace.removesuffix('/')}/{contract_name}" if namespace else f"urn:{contract_name}"
-    seen: dict[str, str] = {}
-    for base in reversed(contract.__mro__):
-        for method, function in vars(base).items():
-            attributes: _OperationAttributes | None = getattr(function, _OPERATION, None)
-            if attributes is None:
-                continue
-            operation = _operation(f"{contract.__qualname__}.{method}", function, attributes, action_base)
-            where = f"{base.__qualname__}.{method}"
-            if operation.name in seen:
-                raise ContractError(
-                    f"{where} and {seen[operation.name]} are both the operation {operation.name!r} of "
-                    f"{contract.__qualname__}: give one of them another name="
-                )
-            seen[operation.name] = where
-            yield operation
-
-
-def _operation(
-    title: str, function: Any, attributes: _OperationAttributes, action_base: str
-) -> OperationDescription:
-    where = f"{title} ({_location(function)})"
-    if not inspect.iscoroutinefunction(function):
-        raise ContractError(f"{where} must be an 'async def': operations may wait without blocking anybody")
-    parameters, result = _types(where, function)
-    if attributes.is_one_way and result is not type(None):
-        raise ContractError(f"{where} is one-way but returns a value: annotate '-> None'")
-    if attributes.is_one_way and attributes.reply_action is not None:
-        raise ContractError(f"{where} is one-way but has a reply_action: drop one of them")
-    name = _xml_name(attributes.name or function.__name__)
-    reply = attributes.reply_action or f"{action_base}/{name}Response"
-    return OperationDescription(
-        name=name,
-        method=function.__name__,
-        action=f"{action_base}/{name}" if attributes.action is None else attributes.action,
-        reply_action=None if attributes.is_one_way else reply,
-        is_one_way=attributes.is_one_way,
-        is_initiating=attributes.is_initiating,
-        is_terminating=attributes.is_terminating,
-        parameters=parameters,
-        result=result,
-        location=_location(function),
-    )
-
-
-def _types(where: str, function: Any) -> tuple[tuple[ParameterDescription, ...], Any]:
-    try:
-        hints = typing.get_type_hints(function)
-    except NameError as error:
-        raise ContractError(f"{where}: the annotation {error.name!r} is not defined in its module") from None
-    parameters: list[ParameterDescription] = []
-    for parameter in list(inspect.signature(function).parameters.values())[1:]:
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise ContractError(f"{where}: parameter {parameter.name!r} must be an ordinary one: no *, no **")
-        if parameter.name not in hints:
-            raise ContractError(f"{where}: parameter {parameter.name!r} has no type: annotate it")
-        parameters.append(ParameterDescription(parameter.name, hints[parameter.name]))
-    if "return" not in hints:
-        raise ContractError(f"{where} has no return type: annotate '-> None' or the type it returns")
-    return tuple(parameters), hints["return"]
-
-
-def _check_parameters(where: str, function: Any, operation: OperationDescription) -> None:
-    """A service is called with the contract's parameters, in order: any signature that takes them will do."""
-    promised = [parameter.name for parameter in operation.parameters]
-    signature = inspect.signature(function)
-    try:
-        signature.bind(None, *promised)
-    except TypeError:
-        taken = list(signature.parameters)[1:]
-        odd = next((name for name in (*taken, *promised) if (name in taken) != (name in promised)), None)
-        raise ContractError(
-            f"{where} ({_location(function)}) takes {', '.join(taken) or 'no parameters'}; its contract at "
-            f"{operation.location} says {', '.join(promised) or 'none'}"
-            + (f": look at {odd!r}" if odd else "")
-        ) from None
-
-
-def _check_actions(contract: ContractDescription) -> None:
-    title = contract.contract_type.__qualname__
-    by_action: dict[str, OperationDescription] = {}
-    for operation in contract.operations:
-        other = by_action.setdefault(operation.action, operation)
-        if other is not operation:
-            what = (
-                "the wildcard" if operation.action == WILDCARD_ACTION else f"the action {operation.action!r}"
-            )
-            raise ContractError(
-                f"{title}.{other.method} and {title}.{operation.method} both have {what}: give one of them "
-                f"an action= of its own"
-            )
-
-
-def _xml_name(name: str) -> str:
-    """Names that XML would not allow are escaped, as WCF does: ``two words`` is ``two_x0020_words``."""
-    escaped = re.sub(r"[^\w.\-]", lambda found: f"_x{ord(found[0]):04X}_", name)
-    return escaped if re.match(r"[^\W\d]", escaped) else f"_x{ord(escaped[0]):04X}_{escaped[1:]}"
-
-
-def _python_name(contract: type[Any]) -> str:
-    return f"{contract.__module__}.{contract.__qualname__}"
-
-
-def _signature(contract: ContractDescription, operation: OperationDescription) -> str:
-    return str(inspect.signature(inspect.getattr_static(contract.contract_type, operation.method)))
-
-
-def _location(where: Any) -> str:
-    try:
-        return f"{inspect.getsourcefile(where)}:{inspect.getsourcelines(where)[1]}"
-    except (OSError, TypeError):  # made at a prompt or by a program: there is no file to point at
-        return "no source file"

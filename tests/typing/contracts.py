@@ -1,4 +1,4 @@
-"""What a user writes must type-check; what a user gets wrong must not. Checked by mypy and pyright, never run.
+"""What a user writes must type-check; what a user gets wrong must not. Checked, never run.
 
 An ignore that ignores nothing is an error here, so each one is a test: the line it is on must be refused.
 """

@@ -5,10 +5,10 @@ from typing import Any, Protocol
 import pytest
 
 from wsf import Message, SessionMode, callback_contract, operation_contract, service_contract
-from wsf.contracts import check_at_open, contracts_of, describe, implementation_of
 from wsf.encodings.byte_stream import ByteStreamMessageEncoding
 from wsf.errors import ContractError
 from wsf.message import ON_OPEN_ACTION
+from wsf.reflection import check_at_open, contracts_of, describe, implementation_of
 
 
 @callback_contract

@@ -24,7 +24,6 @@ from wsf import (
 )
 from wsf.behaviors import OutboxSettings
 from wsf.concurrency import pump_waits
-from wsf.contracts import describe
 from wsf.counters import Meter
 from wsf.dispatcher import Dispatcher, ServiceRuntime
 from wsf.errors import (
@@ -36,6 +35,7 @@ from wsf.errors import (
 )
 from wsf.instancing import instancing_for
 from wsf.message import ON_BINARY_MESSAGE_ACTION, ON_OPEN_ACTION, ON_TEXT_MESSAGE_ACTION
+from wsf.reflection import describe
 from wsf.throttling import Gate
 
 

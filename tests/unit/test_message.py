@@ -8,10 +8,10 @@ from chatservice import ChatServiceCallback
 from tests.doubles import FakeConnection, web_socket_binding
 from wsf.callback import create_callback
 from wsf.channel import DuplexSessionChannel
-from wsf.contracts import describe
 from wsf.counters import Meter
 from wsf.errors import ContractError, InvalidOperationError, SerializationError
 from wsf.message import Message, MessageType
+from wsf.reflection import describe
 
 
 @define

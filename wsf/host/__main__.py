@@ -17,7 +17,8 @@ from wsf.configuration import Configuration, load
 from wsf.errors import ConfigurationError, ContractError, ListenError
 from wsf.families import word_of
 from wsf.host.configured import allow_origins, hosts_of, service_class
-from wsf.host.service_host import ServiceEndpoint, ServiceHost
+from wsf.host.endpoints import ServiceEndpoint
+from wsf.host.service_host import ServiceHost
 
 __all__ = ("add_arguments", "main", "run")
 

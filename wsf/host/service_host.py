@@ -15,40 +15,25 @@ from wsf.behaviors import InstanceContextMode, OutboxSettings, ServiceThrottling
 from wsf.bindings import Binding
 from wsf.channel import CommunicationState
 from wsf.concurrency import pump_waits
-from wsf.configuration.addresses import Address, absolute
-from wsf.contracts import check_at_open, contracts_of, implementation_of
 from wsf.counters import Counters, Meter
-from wsf.description import ContractDescription
 from wsf.dispatcher import Dispatcher, ServiceRuntime
 from wsf.errors import CloseCode, ContractError, InvalidOperationError
-from wsf.families import resolve
 from wsf.host.construction import check_creatable, check_one_description, service_type_of
+from wsf.host.endpoints import ServiceEndpoint, find_contract, split_address, with_port
 from wsf.instancing import InstanceProvider, Single, instancing_for
+from wsf.reflection import check_at_open, contracts_of, implementation_of
 from wsf.throttling import Gate
 from wsf.transports import Entrance, Listener, descriptor_limit
 
 if TYPE_CHECKING:
     from wsf.transports.http import Application
 
-__all__ = ("Listeners", "ServiceEndpoint", "ServiceHost")
+__all__ = ("Listeners", "ServiceHost")
 
 logger = logging.getLogger("wsf.host")
 
 #: the listeners of a process by (transport's type, host, port): services may share a site
 Listeners = dict[tuple[type[Any], str, int], Listener]
-
-
-@attrs.frozen
-class ServiceEndpoint:
-    """One way into a service: address, binding, contract. WCF: ServiceEndpoint.
-
-    ``address`` has the port that is listened on, once the host is open.
-    """
-
-    name: str
-    address: str
-    binding: Binding
-    contract: ContractDescription
 
 
 class ServiceHost:
@@ -123,9 +108,8 @@ class ServiceHost:
         """Where the page is, if there is one: the root of each endpoint's site."""
         if not self._static_content:
             return ()
-        roots = (_split(endpoint.address) for endpoint in self._endpoints)
-        pages = (f"{root.scheme}://{root.host}{_port(root.port)}/" for root in roots if root.host)
-        return tuple(dict.fromkeys(pages))
+        roots = (endpoint.site for endpoint in self._endpoints)
+        return tuple(dict.fromkeys(f"{root}/" for root in roots if root))
 
     def add_service_endpoint(
         self, contract: type[Any] | str, binding: Binding, address: str, name: str = ""
@@ -143,10 +127,10 @@ class ServiceHost:
         WCF: ``AddServiceEndpoint``.
         """
         self._demand(CommunicationState.CREATED)
-        description = self._find_contract(contract)
+        description = find_contract(self.name, self._contracts, contract)
         name = name or f"{binding.name or type(binding).__name__}_{description.name}"
         endpoint = ServiceEndpoint(name, address, binding, description)
-        _split(address)
+        split_address(address)
         self._endpoints.append(endpoint)
         return endpoint
 
@@ -174,7 +158,7 @@ class ServiceHost:
             await self._stop()
             raise
         self._endpoints = [
-            attrs.evolve(endpoint, address=_with_port(endpoint.address, listener.port))
+            attrs.evolve(endpoint, address=with_port(endpoint.address, listener.port))
             for endpoint, (listener, _) in zip(self._endpoints, self._entrances, strict=True)
         ]
         self.state = CommunicationState.OPENED
@@ -293,7 +277,7 @@ class ServiceHost:
 
     def _enter(self, endpoint: ServiceEndpoint, dispatcher: Dispatcher) -> None:
         transport: Any = endpoint.binding.transport
-        address = _split(endpoint.address)
+        address = split_address(endpoint.address)
         port = address.port if address.port is not None else transport.default_port
         listener = self._listeners.get((type(transport), address.host, port))
         if listener is None:
@@ -345,44 +329,8 @@ class ServiceHost:
             )
         return Single(lambda: service, mode.concurrency_mode, owned=False)
 
-    def _find_contract(self, contract: type[Any] | str) -> ContractDescription:
-        named = _named(contract) if isinstance(contract, str) else contract
-        for description in self._contracts:
-            if contract == description.configuration_name or named is description.contract_type:
-                return description
-        promised = ", ".join(contract.configuration_name for contract in self._contracts)
-        wanted = contract if isinstance(contract, str) else contract.__qualname__
-        raise ContractError(f"{self.name} does not implement the contract {wanted}; it implements {promised}")
-
     def _demand(self, state: CommunicationState) -> None:
         if self.state is not state:
             raise InvalidOperationError(
                 f"the host is {self.state.value}: that is possible only before it is opened"
             )
-
-
-def _named(name: str) -> object:
-    """What a Python name leads to; None where it is no Python name."""
-    try:
-        return resolve(name)
-    except LookupError:
-        return None
-
-
-def _split(address: str) -> Address:
-    if address.startswith("/"):
-        return Address("http", "", None, address)
-    try:
-        return absolute(address)
-    except ValueError as error:
-        raise ContractError(f"address: {error}") from None
-
-
-def _with_port(address: str, port: int) -> str:
-    """An address with the port that is listened on in place of ``:0``."""
-    parts = _split(address)
-    return f"{parts.scheme}://{parts.host}:{port}{parts.path}" if parts.port == 0 else address
-
-
-def _port(port: int | None) -> str:
-    return "" if port is None else f":{port}"
