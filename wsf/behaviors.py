@@ -134,7 +134,7 @@ class OutboxSettings:
     A message larger than ``max_bytes`` is accepted when nothing else waits. Not in WCF.
     """
 
-    max_bytes: ByteCount = field(default=ByteCount(1024 * 1024), validator=validators.ge(1))
+    max_bytes: ByteCount = field(default=1024 * 1024, validator=validators.ge(1))
     max_messages: int = field(default=1024, validator=validators.ge(1))
 
 
@@ -147,6 +147,12 @@ class ServiceDebug:
     )
     http_help_page_enabled: bool = no_effect("there is no help page", default=True)
     https_help_page_enabled: bool = no_effect("there is no help page", default=True)
+    http_help_page_url: str = no_effect("there is no help page", default="")
+    https_help_page_url: str = no_effect("there is no help page", default="")
+    http_help_page_binding: str = no_effect("there is no help page", default="")
+    https_help_page_binding: str = no_effect("there is no help page", default="")
+    http_help_page_binding_configuration: str = no_effect("there is no help page", default="")
+    https_help_page_binding_configuration: str = no_effect("there is no help page", default="")
 
 
 @frozen
@@ -155,3 +161,11 @@ class ServiceMetadata:
 
     http_get_enabled: bool = no_effect("there is no WSDL to get", default=False)
     https_get_enabled: bool = no_effect("there is no WSDL to get", default=False)
+    http_get_url: str = no_effect("there is no WSDL to get", default="")
+    https_get_url: str = no_effect("there is no WSDL to get", default="")
+    http_get_binding: str = no_effect("there is no WSDL to get", default="")
+    https_get_binding: str = no_effect("there is no WSDL to get", default="")
+    http_get_binding_configuration: str = no_effect("there is no WSDL to get", default="")
+    https_get_binding_configuration: str = no_effect("there is no WSDL to get", default="")
+    external_metadata_location: str = no_effect("there is no WSDL to get", default="")
+    policy_version: str = no_effect("there is no WSDL to get", default="Default")

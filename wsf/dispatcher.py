@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, cast
 
 from attrs import frozen
@@ -244,8 +244,8 @@ class Dispatcher:
             await context.gate.enter()
         token = OperationContext(session.channel, message, self._contract).enter()
         try:
-            method: Callable[..., object] = getattr(context.instance, operation.method)
-            result = await (method(message) if operation.parameters else method())  # type: ignore[misc]
+            method: Callable[..., Awaitable[object]] = getattr(context.instance, operation.method)
+            result = await (method(message) if operation.parameters else method())
         finally:
             OperationContext.leave(token)
             context.gate.leave()

@@ -5,18 +5,18 @@ and camelCase in a configuration file; ``wsf.configuration`` reads the annotatio
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, NewType
+from typing import Annotated, Any, Final
 
 import attrs
 
 __all__ = ("ByteCount", "Seconds", "no_effect", "refused")
 
-#: A duration in seconds; ``math.inf`` is WCF's ``Infinite``.
+#: A duration: a float of seconds; ``math.inf`` is WCF's ``Infinite``.
 #: Files write ``hh:mm:ss``, ``30s`` or ``Infinite``.
-Seconds = NewType("Seconds", float)
+Seconds = Annotated[float, "seconds"]
 
-#: A size in bytes. Files write a number or ``64KiB``.
-ByteCount = NewType("ByteCount", int)
+#: A size: an int of bytes. Files write a number or ``64KiB``.
+ByteCount = Annotated[int, "bytes"]
 
 NO_EFFECT: Final = "wsf.no_effect"
 REFUSED: Final = "wsf.refused"

@@ -1,4 +1,4 @@
-"""Laws of the channel: WCF's states, each event once and in order, and never inside the call that caused it."""
+"""Laws of the channel: WCF's states, each event once and in order, never inside the call that caused it."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -18,19 +18,15 @@ KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 def headers(*more: tuple[str, str], **replaced: str | None) -> CIMultiDict[str]:
     """A good handshake's headers, some replaced (None: left out), some added."""
-    good = {
+    good: dict[str, str | None] = {
         "Host": "localhost:8004",
         "Upgrade": "websocket",
         "Connection": "keep-alive, Upgrade",
         "Sec-WebSocket-Version": "13",
         "Sec-WebSocket-Key": KEY,
     }
-    for name, value in replaced.items():
-        name = name.replace("_", "-")
-        good.pop(name, None)
-        if value is not None:
-            good[name] = value
-    return CIMultiDict([*good.items(), *more])
+    good |= {name.replace("_", "-"): value for name, value in replaced.items()}
+    return CIMultiDict([*((name, value) for name, value in good.items() if value is not None), *more])
 
 
 def status(result: str | Refusal | None) -> int:

@@ -24,10 +24,10 @@ class CustomBinding:
     """
 
     name: str = ""
-    open_timeout: Seconds = field(default=Seconds(60), validator=validators.gt(0))
-    close_timeout: Seconds = field(default=Seconds(60), validator=validators.gt(0))
-    send_timeout: Seconds = field(default=Seconds(60), validator=validators.gt(0))
-    receive_timeout: Seconds = field(default=Seconds(600), validator=validators.gt(0))
+    open_timeout: Seconds = field(default=60, validator=validators.gt(0))
+    close_timeout: Seconds = field(default=60, validator=validators.gt(0))
+    send_timeout: Seconds = field(default=60, validator=validators.gt(0))
+    receive_timeout: Seconds = field(default=600, validator=validators.gt(0))
     encoding: Any
     transport: Any
 

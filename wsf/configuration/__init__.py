@@ -8,13 +8,14 @@ stands below. A file walks ``yaml.py`` or ``xml.py`` -> ``document`` -> ``struct
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
+from itertools import islice
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import field, frozen
 
-from wsf.configuration.bounds import MAX_BYTES
+from wsf.configuration.bounds import MAX_BYTES, MAX_PROBLEMS
 from wsf.configuration.document import Document, Problem
 from wsf.configuration.model import ServiceModel
 from wsf.configuration.references import check
@@ -62,7 +63,7 @@ def load(path: str | PathLike[str], *, check_only: bool = False) -> Configuratio
     file = fspath(path)
     document = _reader(file)(_content(file), file)
     found = structure(document, ServiceModel, imports=False)
-    _raise(document, [*document.problems, *found.problems, *check(document)])
+    _raise(document, [*document.problems, *found.problems, *islice(check(document), MAX_PROBLEMS)])
     if found.externals and not check_only:
         found = structure(document, ServiceModel, imports=True)
         _raise(document, found.problems)

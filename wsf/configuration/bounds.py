@@ -9,19 +9,33 @@ from typing import Final
 
 from wsf.configuration.document import Place, refusal
 
-__all__ = ("MAX_ALIASES", "MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "Nodes", "check_depth", "decoded")
+__all__ = (
+    "MAX_ALIASES",
+    "MAX_BYTES",
+    "MAX_DEPTH",
+    "MAX_NODES",
+    "MAX_PROBLEMS",
+    "Nodes",
+    "check_depth",
+    "decoded",
+    "end_of",
+)
 
-#: bytes of a file: a thousand services fit, and the slowest parser is done in seconds
+#: bytes of a file: room for all the nodes below and a comment on each
 MAX_BYTES: Final = 1024 * 1024
 
-#: lists and mappings, or elements, inside one another: the model itself needs nine
+#: lists and mappings, or elements, inside one another: the model itself needs seven
 MAX_DEPTH: Final = 64
 
-#: keys, values, elements and attributes of a file, each alias counted as all that it stands for
+#: keys, values, elements and attributes of a file, an alias counted as all that it stands for: hundreds of
+#: services fit
 MAX_NODES: Final = 10_000
 
 #: aliases of a file: each saves an operator a few lines, and none of ours needs one
 MAX_ALIASES: Final = 100
+
+#: mistakes that are gathered of one mapping or list, and of the names of a file: nobody reads on
+MAX_PROBLEMS: Final = 100
 
 _BYTE_ORDER_MARK: Final = "\ufeff"
 

@@ -34,7 +34,7 @@ _NO_WSDL: Final = "there is no WSDL to write it in"
 _NO_STANDARD_ENDPOINTS: Final = "there are no standard endpoints: write address, binding and contract"
 _NO_SOAP_SECURITY: Final = "there is no SOAP security"
 _NO_SOAP: Final = "there is no SOAP"
-_WRITE_CUSTOM: Final = "write its encoding and transport as a customBinding"
+_WRITE_CUSTOM: Final = "write a customBinding"
 
 _STATIC_CONTENT: Final = re.compile(r"(?:[^\W\d]\w*\.)*[^\W\d]\w*:[\w-][\w.-]*(?:/[\w-][\w.-]*)*")
 
@@ -48,8 +48,8 @@ def _is_static_content(_instance: object, _attribute: "Attribute[str]", value: s
 class HostTimeoutsElement:
     """How long a host may take to open and to close. WCF: HostTimeoutsElement."""
 
-    open_timeout: Seconds = field(default=Seconds(60), validator=validators.gt(Seconds(0)))
-    close_timeout: Seconds = Seconds(10)
+    open_timeout: Seconds = field(default=60, validator=validators.gt(0))
+    close_timeout: Seconds = 10
 
 
 @frozen

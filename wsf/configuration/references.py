@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import attrs
+from attrs import frozen
 
 from wsf import families
 from wsf.configuration.addresses import absolute, is_relative, joined
@@ -21,16 +22,39 @@ _CONFIGURATION: Final = "bindingConfiguration"
 _ENDPOINT_KEYS: Final = tuple(camel_case(field.name) for field in attrs.fields(EndpointElement))
 
 
+@frozen
+class _Known:
+    """What the names of a file may refer to.
+
+    Attributes:
+        bindings: By kind and name.
+        service_behaviors, endpoint_behaviors: Their names.
+        schemes: What the transports listen on; None if there is one from outside among them.
+    """
+
+    bindings: Mapping[str, Mapping[str, Node]]
+    service_behaviors: Collection[str]
+    endpoint_behaviors: Collection[str]
+    schemes: Collection[str] | None
+
+
 def check(document: Document) -> Iterator[Problem]:
     """Every name that is missing, wrong or there twice."""
     root = document.root()
-    yield from _doubles(_nodes(root, "services"), may_be_unnamed=False)
-    for section in ("bindings", "behaviors"):
-        owner = root.get(section)
+    services, bindings, behaviors = (root.get(key) for key in ("services", "bindings", "behaviors"))
+    yield from _doubles(_listed(services), may_be_unnamed=False)
+    for owner in (bindings, behaviors):
         for collection in owner.nodes() if owner is not None else ():
             yield from _doubles(collection.nodes())
-    for service in _nodes(root, "services"):
-        yield from _service(service, root)
+    kinds = list(bindings.nodes()) if bindings is not None else []
+    known = _Known(
+        bindings={kind.key: _by_name(kind) for kind in kinds},
+        service_behaviors=_by_name(behaviors and behaviors.get("serviceBehaviors")),
+        endpoint_behaviors=_by_name(behaviors and behaviors.get("endpointBehaviors")),
+        schemes=_schemes(kinds),
+    )
+    for service in _listed(services):
+        yield from _service(service, known)
 
 
 def address_problem(address: str, bases: Mapping[str, str], scheme: str | None) -> str | None:
@@ -44,7 +68,8 @@ def address_problem(address: str, bases: Mapping[str, str], scheme: str | None) 
     if is_relative(address):
         if scheme is None or scheme in bases:
             return None
-        return f"{quoted(address)} is relative, and no base address begins with {scheme}://"
+        what = f"{quoted(address)} is relative" if address else "it is empty"
+        return f"{what}, and no base address begins with {scheme}://"
     try:
         found = absolute(address).scheme
     except ValueError as error:
@@ -54,10 +79,13 @@ def address_problem(address: str, bases: Mapping[str, str], scheme: str | None) 
     return f"{quoted(address)} begins with {found}://, but the binding's transport listens on {scheme}://"
 
 
-def _nodes(owner: Node | None, key: str) -> list[Node]:
+def _listed(collection: Node | None) -> list[Node]:
     """What a list of the tree holds; nothing if it is not there, or no list."""
-    collection = owner.get(key) if owner is not None else None
     return list(collection.nodes()) if collection is not None and isinstance(collection.tree, list) else []
+
+
+def _by_name(collection: Node | None) -> dict[str, Node]:
+    return {node.text("name"): node for node in reversed(_listed(collection))}  # the first of two counts
 
 
 def _doubles(nodes: Iterable[Node], *, may_be_unnamed: bool = True) -> Iterator[Problem]:
@@ -72,31 +100,33 @@ def _doubles(nodes: Iterable[Node], *, may_be_unnamed: bool = True) -> Iterator[
         seen.add(name)
 
 
-def _named(node: Node, key: str, candidates: Iterable[Node]) -> Iterator[Problem]:
-    """Whether a reference names one of the candidates; an empty one names none, and may."""
+def _named(node: Node, key: str, known: Collection[str]) -> Iterator[Problem]:
+    """Whether a reference names something known; an empty one names nothing, and may."""
     name, reference = node.text(key), node.get(key)
-    names = {candidate.text("name") for candidate in candidates} - {""}
-    if name and reference is not None and name not in names:
-        yield reference.at_value(f"{key}: there is no {quoted(name)}{did_you_mean(name, names)}")
+    if name and reference is not None and name not in known:
+        yield reference.at_value(
+            f"{key}: there is no {quoted(name)}{did_you_mean(name, filter(None, known))}"
+        )
 
 
-def _service(service: Node, root: Node) -> Iterator[Problem]:
-    behaviors = root.get("behaviors")
-    yield from _named(service, "behaviorConfiguration", _nodes(behaviors, "serviceBehaviors"))
+def _service(service: Node, known: _Known) -> Iterator[Problem]:
+    yield from _named(service, "behaviorConfiguration", known.service_behaviors)
     if _is_empty(service, "endpoints") and not _is_mistyped(service, "endpoints", ("endpoints",)):
         yield service.at_value("service: there is no endpoint, and wsf adds none of its own")
     bases: dict[str, str] = {}
-    wrong_bases = list(_base_addresses(service.get("host"), bases))
+    wrong_bases = list(_base_addresses(service.get("host"), bases, known.schemes))
     yield from wrong_bases
-    taken: dict[str, Node | None] = {}
-    for endpoint in _nodes(service, "endpoints"):
-        yield from _named(endpoint, "behaviorConfiguration", _nodes(behaviors, "endpointBehaviors"))
-        yield from _binding(endpoint, root)
-        if not wrong_bases:
-            yield from _address(endpoint, _chosen(endpoint, root), bases, taken)
+    taken: dict[str, Node] = {}
+    for endpoint in _listed(service.get("endpoints")):
+        yield from _named(endpoint, "behaviorConfiguration", known.endpoint_behaviors)
+        yield from _binding(endpoint, known)
+        if not wrong_bases and not _is_mistyped(endpoint, "address", _ENDPOINT_KEYS):
+            yield from _address(endpoint, _chosen(endpoint, known), bases, taken)
 
 
-def _base_addresses(host: Node | None, bases: dict[str, str]) -> Iterator[Problem]:
+def _base_addresses(
+    host: Node | None, bases: dict[str, str], schemes: Collection[str] | None
+) -> Iterator[Problem]:
     """What is wrong with a service's base addresses; fills ``bases`` by their schemes."""
     for node in _texts(host, "baseAddresses"):
         try:
@@ -106,10 +136,12 @@ def _base_addresses(host: Node | None, bases: dict[str, str]) -> Iterator[Proble
             continue
         if scheme in bases:
             yield node.at_value(f"baseAddresses: a second one that begins with {scheme}://")
+        elif schemes is not None and scheme not in schemes:
+            yield node.at_value(f"baseAddresses: no transport listens on {scheme}://")
         bases[scheme] = str(node.tree)
 
 
-def _binding(endpoint: Node, root: Node) -> Iterator[Problem]:
+def _binding(endpoint: Node, known: _Known) -> Iterator[Problem]:
     """Whether an endpoint's binding is there: its kind, and the configuration of that kind."""
     kind, node = endpoint.text("binding"), endpoint.get("binding")
     kinds = families.words("bindings")
@@ -119,49 +151,56 @@ def _binding(endpoint: Node, root: Node) -> Iterator[Problem]:
         hint = f": {NOT_IN_WSF[kind]}" if kind in NOT_IN_WSF else did_you_mean(kind, kinds)
         yield node.at_value(f"binding: there is no {quoted(kind)}{hint}")
         return
-    candidates = _nodes(root.get("bindings"), kind)
-    yield from _named(endpoint, _CONFIGURATION, candidates)
-    if not _is_empty(endpoint, _CONFIGURATION) or _chosen(endpoint, root) or _has_defaults(kind):
+    names = known.bindings.get(kind, {})
+    yield from _named(endpoint, _CONFIGURATION, names)
+    if not _is_empty(endpoint, _CONFIGURATION) or "" in names or _has_defaults(kind):
         return
     if not _is_mistyped(endpoint, _CONFIGURATION, _ENDPOINT_KEYS):
-        names = [quoted(candidate.text("name")) for candidate in candidates]
-        hint = f": write {listing(names)}" if names else ""
-        yield endpoint.at_value(f"endpoint: {_CONFIGURATION!r} is missing, no {kind} is without a name{hint}")
+        hint = f": write {listing(map(quoted, names))}" if names else f", and there is no {kind}"
+        yield endpoint.at_value(f"endpoint: {_CONFIGURATION!r} is missing{hint}")
 
 
 def _address(
-    endpoint: Node, binding: Node | None, bases: Mapping[str, str], taken: dict[str, Node | None]
+    endpoint: Node, binding: Node | None, bases: Mapping[str, str], taken: dict[str, Node]
 ) -> Iterator[Problem]:
     """Whether an endpoint can listen at its address; ``taken`` are those of the endpoints before it."""
-    node, address = endpoint.get("address") or endpoint, endpoint.text("address")
-    if (node.path != endpoint.path and not isinstance(node.tree, str)) or _is_mistyped(
-        endpoint, "address", _ENDPOINT_KEYS
-    ):
-        return
+    node, address = endpoint.get("address"), endpoint.text("address")
+    if node is not None and not isinstance(node.tree, str):
+        return  # said where the model is made
+    at = node or endpoint
     scheme = _scheme(binding)
     problem = address_problem(address, bases, scheme)
     if problem is not None:
-        yield node.at_value(f"address: {problem}")
-        return
-    where = joined(bases.get(scheme or "", ""), address) if is_relative(address) else address
-    if binding != taken.setdefault(where, binding):
-        yield node.at_value(f"address: {quoted(where)} is taken by an endpoint with another binding")
+        yield at.at_value(f"address: {problem}")
+    elif binding is not None:
+        where = joined(bases.get(scheme or "", ""), address) if is_relative(address) else address
+        if taken.setdefault(where, binding).path != binding.path:
+            yield at.at_value(f"address: {quoted(where)} is taken by an endpoint with another binding")
 
 
-def _chosen(endpoint: Node, root: Node) -> Node | None:
+def _chosen(endpoint: Node, known: _Known) -> Node | None:
     """The binding that an endpoint names, or the one without a name."""
-    name = endpoint.text(_CONFIGURATION)
-    candidates = _nodes(root.get("bindings"), endpoint.text("binding"))
-    return next((candidate for candidate in candidates if candidate.text("name") == name), None)
+    return known.bindings.get(endpoint.text("binding"), {}).get(endpoint.text(_CONFIGURATION))
 
 
 def _scheme(binding: Node | None) -> str | None:
     """What a binding's transport listens on; None if it has none, or one from outside."""
-    for part in binding.nodes() if binding is not None else ():
-        if part.key in families.words("transports"):
-            scheme: str = families.find("transports", part.key).scheme
-            return scheme
-    return None
+    words = families.words("transports")
+    parts = binding.nodes() if binding is not None else ()
+    word = next((part.key for part in parts if part.key in words), None)
+    return None if word is None else _scheme_of(word)
+
+
+def _schemes(kinds: Iterable[Node]) -> Collection[str] | None:
+    bindings = (binding for kind in kinds for binding in kind.nodes())
+    if any(":" in part.key for binding in bindings for part in binding.nodes()):
+        return None
+    return {_scheme_of(word) for word in families.words("transports")}
+
+
+def _scheme_of(word: str) -> str:
+    scheme: str = families.find("transports", word).scheme
+    return scheme
 
 
 def _has_defaults(kind: str) -> bool:

@@ -32,7 +32,7 @@ class ConfiguredEndpoint:
     """One way into a service.
 
     Attributes:
-        address: Absolute.
+        address: Absolute. (Under ``check_only``, with a transport from outside: as the file has it.)
         binding: Shared with all endpoints that name it.
         contract: What the file calls it: a configuration name or a Python name.
         name: Empty if the file gives none.

@@ -59,12 +59,12 @@ def number(text: str) -> float:
 def duration(text: str) -> Seconds:
     """``[d.]hh:mm:ss[.f]`` or ``Infinite`` as WCF writes them; ``500ms``, ``30s``, ``1.5m`` or ``2h``."""
     if text in (INFINITE, _LONGEST):
-        return Seconds(math.inf)
+        return math.inf
     if found := _UNITS.fullmatch(text):
-        return Seconds(float(found[1]) * _SECONDS[found[2]])
+        return float(found[1]) * _SECONDS[found[2]]
     if found := _TIME_SPAN.fullmatch(text):
         days, hours, minutes, seconds = found.groups(default="0")
-        return Seconds(int(days) * 86400 + int(hours) * 3600 + int(minutes) * 60 + float(seconds))
+        return int(days) * 86400 + int(hours) * 3600 + int(minutes) * 60 + float(seconds)
     raise ValueError(f"{quoted(text)} is not a duration: write hh:mm:ss, 30s or {INFINITE}")
 
 
@@ -73,7 +73,7 @@ def byte_count(text: str) -> ByteCount:
     found = _SIZE.fullmatch(text)
     if found is None:
         raise ValueError(f"{quoted(text)} is not a size: write bytes, as 65536 or 64KiB")
-    return ByteCount(int(found[1]) * _BYTES[found[2]])
+    return int(found[1]) * _BYTES[found[2]]
 
 
 def member(kind: type[E], text: str) -> E:

@@ -83,7 +83,7 @@ def raise_unknown(node: Node, known: Iterable[str]) -> NoReturn:
     raise Misfit(node.at_key(f"unknown {node.entry.noun} {quoted(node.key)}{hint}"))
 
 
-def complaint(node: Node, settings: Settings, error: ValueError) -> Problem:
+def complaint(node: Node, settings: Settings, error: Exception) -> Problem:
     """What a settings class says of its values: placed at, and spelt as, the first field that it names."""
     said = str(error.args[0]) if error.args else type(error).__name__
     for key, setting in settings.items():

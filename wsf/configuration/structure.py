@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from functools import partial
+from itertools import islice
+from operator import eq
 from typing import Any, Final, Generic, NoReturn, TypeVar, cast, get_args, get_origin
 
 import attrs
@@ -16,6 +18,7 @@ from cattrs import BaseValidationError, ClassValidationError, Converter
 
 from wsf import families
 from wsf.configuration import scalars
+from wsf.configuration.bounds import MAX_PROBLEMS
 from wsf.configuration.document import Document, Node, Problem
 from wsf.configuration.model import NOT_IN_WSF, Bindings
 from wsf.configuration.parts import Parts, family_of, field_of, misplaced, parts_of
@@ -32,6 +35,8 @@ _SCALARS: Final[Mapping[Any, Callable[[str], Any]]] = {
     bool: scalars.boolean,
     int: scalars.integer,
     float: scalars.number,
+}
+_UNITS: Final[Mapping[Any, Callable[[str], Any]]] = {
     Seconds: scalars.duration,
     ByteCount: scalars.byte_count,
 }
@@ -92,6 +97,8 @@ class _Reading:
         self.converter = Converter(detailed_validation=True, forbid_extra_keys=True)
         for kind, read in _SCALARS.items():
             self.converter.register_structure_hook(kind, partial(_scalar, read))
+        for alias, read in _UNITS.items():  # cattrs takes what is no class by a predicate
+            self.converter.register_structure_hook_func(partial(eq, alias), partial(_scalar, read))
         self.converter.register_structure_hook(Bindings, self._bindings)
         self.converter.register_structure_hook_func(_is_opaque, lambda node, _: node.tree)
         self.converter.register_structure_hook_func(_is_enum, _member)
@@ -125,7 +132,7 @@ class _Reading:
         values.update(self._gathered(cls, children, read, missing))
         try:
             return cls(**values)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise Misfit(complaint(node, settings, error)) from None
 
     def _gathered(
@@ -139,6 +146,8 @@ class _Reading:
                 values.append(read(node))
             except (Misfit, BaseValidationError) as error:
                 group.append(error)
+                if len(group) >= MAX_PROBLEMS:
+                    break
         if group:
             raise ClassValidationError(cls.__name__, group, cls)  # pyright: ignore[reportCallIssue]
         return values
@@ -189,7 +198,7 @@ class _Reading:
         settings = _settings(cls)
         parts = parts_of(settings)
         own = {key: setting for key, setting in settings.items() if f"{key}s" not in parts}
-        self.problems += misplaced(node, parts, own)
+        self.problems += islice(misplaced(node, parts, own), MAX_PROBLEMS)
         placeholders = {field_of(family): External("") for family in parts}
         return self._filled(node, cls, own, partial(self._part, own, parts), **placeholders)
 

@@ -23,7 +23,7 @@ _FORBIDDEN: Final = re.compile(
     "[^\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 
-#: the base loaders know no tags; the C parser is the same, a hundred times faster
+#: the base loaders know no tags; the one in C is the same, and faster
 _LOADER: Final[Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 _MERGE_KEY: Final = "<<"

@@ -170,8 +170,9 @@ class ServiceHost:
 
         Running over the deadline is logged, and no error. WCF: ``Close``.
         """
-        if self.state is not CommunicationState.OPENED:
+        if self.state in (CommunicationState.CREATED, CommunicationState.FAULTED):
             self.state = CommunicationState.CLOSED
+        if self.state is not CommunicationState.OPENED:
             return
         self.state = CommunicationState.CLOSING
         for listener, entrance in self._entrances:
@@ -291,7 +292,7 @@ class ServiceHost:
             open_timeout=endpoint.binding.open_timeout,
             close_timeout=endpoint.binding.close_timeout,
             accept=dispatcher.serve,
-            admit=lambda: self._admit(transport.web_socket_settings.pending_connections_limit),
+            admit=lambda: self._admit(transport.pending_connections_limit),
             release=self._sessions.leave,
         )
         listener.add(entrance)

@@ -155,6 +155,11 @@ class Transport(Protocol):
     #: whether a session begins with an empty message, before the peer has said anything
     notifies_on_connection: bool
 
+    @property
+    def pending_connections_limit(self) -> int:
+        """How many connections may be on their way to a session."""
+        ...
+
     def check(self, contract_is_duplex: bool) -> None:
         """Refuse, when the host opens, what this transport cannot carry.
 

@@ -111,7 +111,7 @@ class Site:
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=REFUSAL_TIMEOUT)
         await self._runner.setup()
-        limit = transport.web_socket_settings.pending_connections_limit
+        limit = transport.pending_connections_limit
         for sock in _bind(self._host, self._port):
             self._servers.append(
                 await asyncio.get_running_loop().create_server(

@@ -70,7 +70,7 @@ class WebSocketSettings:
 
     transport_usage: WebSocketTransportUsage = WebSocketTransportUsage.NEVER
     create_notification_on_connection: bool = False
-    keep_alive_interval: Seconds = Seconds(0)
+    keep_alive_interval: Seconds = 0
     sub_protocol: str | None = field(default=None, validator=_is_sub_protocol)
     disable_payload_masking: bool = no_effect("only clients mask", default=False)
     max_pending_connections: int = field(default=0, validator=validators.ge(0))
@@ -80,11 +80,6 @@ class WebSocketSettings:
     def effective_keep_alive_interval(self) -> float:
         """s; ``inf`` is no pings."""
         return self.keep_alive_interval or DEFAULT_KEEP_ALIVE_INTERVAL
-
-    @property
-    def pending_connections_limit(self) -> int:
-        """Connections that may be on their way to a session."""
-        return self.max_pending_connections or PENDING_CONNECTIONS_PER_CPU * (os.cpu_count() or 1)
 
 
 @frozen
@@ -102,11 +97,9 @@ class HttpTransport:
     default_port: ClassVar[int] = 80
 
     web_socket_settings: WebSocketSettings = WebSocketSettings()
-    max_received_message_size: ByteCount = field(default=ByteCount(65536), validator=validators.ge(1))
+    max_received_message_size: ByteCount = field(default=65536, validator=validators.ge(1))
     max_buffer_size: ByteCount | None = field(default=None, validator=validators.optional(validators.ge(1)))
-    _request_initialization_timeout: Seconds = field(
-        default=Seconds(0), alias="request_initialization_timeout"
-    )
+    _request_initialization_timeout: Seconds = field(default=0, alias="request_initialization_timeout")
     allowed_hosts: tuple[str, ...] = ()
     transfer_mode: TransferMode = refused("messages are buffered", default=TransferMode.BUFFERED)
     authentication_scheme: str = refused("there is no HTTP authentication", default="Anonymous")
@@ -120,7 +113,7 @@ class HttpTransport:
     )
     keep_alive_enabled: bool = no_effect("a WebSocket is kept alive by keepAliveInterval", default=True)
     manual_addressing: bool = no_effect("there are no addressing headers", default=False)
-    max_buffer_pool_size: ByteCount = no_effect("buffers are not pooled", default=ByteCount(524288))
+    max_buffer_pool_size: ByteCount = no_effect("buffers are not pooled", default=524288)
     max_pending_accepts: int = no_effect("the event loop accepts all there are", default=0)
     proxy_address: str | None = no_effect("a host uses no proxy", default=None)
     proxy_authentication_scheme: str = no_effect("a host uses no proxy", default="Anonymous")
@@ -136,6 +129,12 @@ class HttpTransport:
     def notifies_on_connection(self) -> bool:
         """See ``Transport``."""
         return self.web_socket_settings.create_notification_on_connection
+
+    @property
+    def pending_connections_limit(self) -> int:
+        """See ``Transport``."""
+        cpus = os.cpu_count() or 1
+        return self.web_socket_settings.max_pending_connections or PENDING_CONNECTIONS_PER_CPU * cpus
 
     @property
     def request_initialization_timeout(self) -> float:
