@@ -34,6 +34,9 @@ MAX_CLOSE_REASON_BYTES: Final = 123
 #: received close codes below 3000 that are none of a peer's to send (RFC 6455 section 7.4.1)
 FORBIDDEN_CLOSE_CODES: Final = frozenset({1004, 1005, 1006, 1015})
 
+#: s between two looks at whether the peer's close frame has come
+ANSWER_INTERVAL: Final = 0.5
+
 #: s; after a protocol error, how long what the peer had under way is read and thrown away, so that the
 #: close frame reaches it: closing a socket with unread data makes TCP discard what was sent last
 LINGER_TIMEOUT: Final = 5.0
@@ -184,11 +187,15 @@ class WebSocketConnection:
         if self._tap.is_deaf:
             await self._linger()
             return
-        if self._receiving:  # the session's task will read the peer's answer
-            await asyncio.shield(self._ended)
-        else:
-            with contextlib.suppress(ConnectionClosedError):
-                await self.receive()
+        sent_at, answer = self._loop.time(), asyncio.ensure_future(self._answer())
+        try:
+            while self._end is None:
+                await asyncio.wait([answer], timeout=ANSWER_INTERVAL)
+                if self._end is None and self._tap.heard_at > sent_at:
+                    # perhaps the answer: an application that shuts down looks at nothing that still arrives
+                    self._half_close()
+        finally:
+            answer.cancel()
 
     def abort(self) -> None:
         """A reset, not a FIN: what the kernel holds for a peer that does not read is freed at once."""
@@ -231,13 +238,22 @@ class WebSocketConnection:
         held = self._loop.call_later(self._close_timeout, self._abort_if_held)
         self._tap.lost.add_done_callback(lambda _: held.cancel())
 
+    async def _answer(self) -> None:
+        """Read until the peer's close frame; the session's task does it if it is reading anyway."""
+        with contextlib.suppress(ConnectionClosedError):
+            await (asyncio.shield(self._ended) if self._receiving else self.receive())
+
     async def _linger(self) -> None:
         """Let the peer see the close frame: half-close, then read and throw away until it lets go."""
-        if self._transport.can_write_eof() and not self._transport.is_closing():
-            self._transport.write_eof()
+        self._half_close()
         self._transport.resume_reading()
         await asyncio.wait([self._tap.lost], timeout=LINGER_TIMEOUT)
         self.abort()
+
+    def _half_close(self) -> None:
+        """Nothing follows a close frame: let TCP say so, and a peer that has read it lets go, too."""
+        if self._transport.can_write_eof() and not self._transport.is_closing():
+            self._transport.write_eof()
 
     def _send_close(self, code: int | None, reason: str) -> None:
         payload = b"" if code is None else struct.pack("!H", code) + close_reason(reason)

@@ -1,0 +1,101 @@
+"""The Autobahn test suite, which wants CPython 2.7, and programs served by wsf for it to test."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import require_tool
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+LOCK = ROOT / "requirements" / "autobahn.lock"
+START_LIMIT = 20  # s until a host must listen
+STOP_LIMIT = 15  # s it may take to end
+INSTALL_LIMIT = 240  # s for pip
+LISTENING = re.compile(r"(?:http|ws)://\S+")
+
+
+def _find_python27() -> str | None:
+    """The first of the usual places whose Python is a 2.7 with pip."""
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    places = [os.environ.get("WSF_PYTHON27"), shutil.which("python2.7")]
+    places += [str(path) for path in versions.glob("2.7*/bin/python2.7")]
+    return next((place for place in places if place and _is_python27(place)), None)
+
+
+def _is_python27(place: str) -> bool:
+    program = "import sys, pip; sys.exit(sys.version_info[:2] != (2, 7))"
+    return (
+        subprocess.run([place, "-c", program], check=False, capture_output=True, timeout=30).returncode == 0
+    )
+
+
+def _install(python: str, home: Path) -> None:
+    """Install the locked suite into ``home``: all of it, or nothing."""
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix=f"{home.name}-") as folder:
+        command = [python, "-m", "pip", "install", "--quiet", "--no-compile", "--no-deps", "--require-hashes"]
+        target = Path(folder, "suite")
+        subprocess.run(
+            [*command, "--target", target, "--requirement", LOCK],
+            check=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=INSTALL_LIMIT,
+        )
+        if not home.exists():  # another run may have been faster
+            target.rename(home)
+
+
+@pytest.fixture(scope="session")
+def wstest() -> list[str]:
+    """The command that is Autobahn's ``wstest``; the first run on a machine installs it."""
+    python = require_tool("python2.7", _find_python27(), why_not="the Autobahn suite runs on no other")
+    home = ROOT / f".venv-autobahn-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:8]}"
+    if not home.exists():
+        try:
+            _install(python, home)
+        except subprocess.CalledProcessError as error:
+            require_tool("python2.7", None, why_not=f"it cannot install the Autobahn suite:\n{error.stdout}")
+    program = (
+        "import site, sys; site.addsitedir(sys.argv.pop(1)); from autobahntestsuite.wstest import run; run()"
+    )
+    return [python, "-c", program, str(home)]
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], str]]:
+    """Serves a configuration until the module's tests are done, and says where it listens."""
+    hosts: list[subprocess.Popen[str]] = []
+    said = tmp_path_factory.mktemp("hosts") / "said.txt"
+
+    def start(config: Path) -> str:
+        command = [sys.executable, "-u", "-m", "wsf.host", str(config), "--app-dir", str(config.parent)]
+        with said.open("a") as log:
+            host = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True
+            )
+        hosts.append(host)
+        assert host.stdout
+        deadline = threading.Timer(START_LIMIT, host.kill)
+        deadline.start()
+        address = next((found[0] for line in host.stdout if (found := LISTENING.search(line))), None)
+        deadline.cancel()
+        assert address, f"{config} was not served within {START_LIMIT} s:\n{said.read_text()}"
+        return re.sub("^http", "ws", address)
+
+    yield start
+    for host in hosts:
+        host.terminate()
+    for host in hosts:
+        host.communicate(timeout=STOP_LIMIT)
+        assert host.returncode == 0, said.read_text()
