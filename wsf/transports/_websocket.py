@@ -191,7 +191,7 @@ class WebSocketConnection:
         try:
             while self._end is None:
                 await asyncio.wait([answer], timeout=ANSWER_INTERVAL)
-                if self._end is None and self._tap.heard_at > sent_at:
+                if not self._ended.done() and self._tap.heard_at > sent_at:
                     # perhaps the answer: an application that shuts down looks at nothing that still arrives
                     self._half_close()
         finally:
