@@ -189,11 +189,11 @@ class WebSocketConnection:
             return
         sent_at, answer = self._loop.time(), asyncio.ensure_future(self._answer())
         try:
-            while self._end is None:
-                await asyncio.wait([answer], timeout=ANSWER_INTERVAL)
-                if not self._ended.done() and self._tap.heard_at > sent_at:
+            while not (await asyncio.wait([answer], timeout=ANSWER_INTERVAL))[0]:
+                if self._tap.heard_at > sent_at:
                     # perhaps the answer: an application that shuts down looks at nothing that still arrives
                     self._half_close()
+            answer.result()
         finally:
             answer.cancel()
 

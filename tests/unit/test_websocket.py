@@ -1,0 +1,49 @@
+"""Laws of the frames that we write ourselves (RFC 6455 sections 5.2 and 5.5)."""
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wsf.transports import SPARE_DESCRIPTORS, descriptor_limit
+from wsf.transports._websocket import MAX_CLOSE_REASON_BYTES, OPCODE_BINARY, close_reason, encode_frame
+
+
+@pytest.mark.parametrize(
+    ("length", "head"),
+    [
+        (0, b"\x82\x00"),
+        (125, b"\x82\x7d"),
+        (126, b"\x82\x7e\x00\x7e"),
+        (127, b"\x82\x7e\x00\x7f"),
+        (65535, b"\x82\x7e\xff\xff"),
+        (65536, b"\x82\x7f" + struct.pack("!Q", 65536)),
+        (65537, b"\x82\x7f" + struct.pack("!Q", 65537)),
+    ],
+)
+def test_a_length_takes_the_shortest_form(length: int, head: bytes) -> None:
+    assert encode_frame(OPCODE_BINARY, bytes(length)) == head + bytes(length)
+
+
+@pytest.mark.parametrize(("length", "kept"), [(122, 122), (123, 123), (124, 123)])
+def test_a_close_reason_is_as_long_as_a_control_frame_allows(length: int, kept: int) -> None:
+    assert len(close_reason("x" * length)) == kept
+
+
+def test_a_close_reason_is_cut_between_characters() -> None:
+    assert close_reason("€" * 50) == ("€" * 41).encode()
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_a_close_reason_is_always_text_that_fits(reason: str) -> None:
+    cut = close_reason(reason)
+    assert len(cut) <= MAX_CLOSE_REASON_BYTES
+    assert reason.startswith(cut.decode())
+
+
+def test_some_descriptors_are_left_for_everything_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    for soft, limit in ((1024, 1024 - SPARE_DESCRIPTORS), (SPARE_DESCRIPTORS, 1), (10, 1)):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, soft=soft: (soft, soft))
+        assert descriptor_limit() == limit
