@@ -17,11 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"wsf {version('wsf')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    command = commands.add_parser(
-        "host",
-        help="host the services of a configuration file",
-        description="Host the services of a configuration file.",
-    )
+    command = commands.add_parser("host", help="host the services of a configuration file", **host.ABOUT)
     host.add_arguments(command)
     command.set_defaults(run=host.run)
     options = parser.parse_args(arguments)

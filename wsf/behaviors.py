@@ -85,7 +85,7 @@ def service_behavior(
         configuration_name: What ``<service name="...">`` calls the class, beside its Python name.
 
     Raises:
-        ContractError: ``configuration_name`` is empty.
+        ContractError: ``configuration_name`` is empty, a mode is none, or the class is a contract.
 
     WCF: ServiceBehaviorAttribute.
     """
@@ -93,9 +93,18 @@ def service_behavior(
         raise ContractError(
             '@service_behavior(configuration_name=""): the name may not be empty; leave it out'
         )
+    for given, mode in ((instance_context_mode, InstanceContextMode), (concurrency_mode, ConcurrencyMode)):
+        if not isinstance(given, mode):
+            words = " or ".join(f"{mode.__name__}.{member.name}" for member in mode)
+            raise ContractError(f"@service_behavior({given!r}): write {words}")
     behavior = ServiceBehavior(instance_context_mode, concurrency_mode, configuration_name)
 
     def decorate(target: C) -> C:
+        if getattr(target, "_is_protocol", False):
+            raise ContractError(
+                f"@service_behavior is on {target.__qualname__}, which is a contract: put it on the class "
+                f"that implements it"
+            )
         setattr(target, _BEHAVIOR, behavior)
         return target
 

@@ -30,6 +30,7 @@ from wsf.errors import (
 )
 from wsf.message import ON_OPEN_ACTION, Message
 from wsf.outbox import Outbox
+from wsf.settings import finite
 from wsf.transports import Connection
 
 __all__ = ("CloseStatus", "CommunicationState", "DuplexSessionChannel", "Event")
@@ -50,10 +51,11 @@ class CommunicationState(Enum):
 
 @frozen
 class CloseStatus:
-    """How a session ended: a close code and a short reason, ours or the peer's."""
+    """How a session ended: a close code, a short reason, and whose they are: the host's or the client's."""
 
     code: int
     reason: str = ""
+    by: str = "host"
 
 
 class Event:
@@ -220,21 +222,22 @@ class DuplexSessionChannel:
             return
         self._begin_closing(CloseStatus(code, reason))
         try:
-            async with asyncio.timeout(_finite(self._binding.close_timeout)):
+            async with asyncio.timeout(finite(self._binding.close_timeout)):
                 await self.outbox.drain()
                 await self._connection.close(code, reason)
-        except TimeoutError:
-            self._meter.close_timeouts += 1
+        except BaseException as error:
+            self._meter.close_timeouts += isinstance(error, TimeoutError)
             self.abort()
             raise
-        finally:
-            self._finish()
+        self._finish()
 
     def abort(self) -> None:
         """End now, without a word to the client. Never waits, never raises. WCF: ``Abort``."""
         if self.state is CommunicationState.CLOSED:
             return
         self._was_aborted = True
+        if self.state is CommunicationState.CLOSING:  # the client did not play its part
+            self.close_status = CloseStatus(CloseCode.ABNORMAL, "cut while closing")
         self._begin_closing(CloseStatus(CloseCode.ABNORMAL, "aborted"))
         self._connection.abort()
         self._finish()
@@ -242,16 +245,17 @@ class DuplexSessionChannel:
     def ended(self, end: ConnectionClosedError) -> None:
         """The connection is over, by the peer's doing: CLOSED after a close frame, FAULTED without."""
         if end.clean:
-            self._begin_closing(CloseStatus(end.code, end.reason))
+            self._begin_closing(CloseStatus(end.code, end.reason, "client"))
             self._finish()
         else:
-            self.fault(CommunicationObjectFaultedError("the connection was lost"), end.code, end.reason)
+            lost = CommunicationObjectFaultedError("the connection was lost")
+            self.fault(lost, end.code, end.reason, by="host" if end.reason else "client")
 
-    def fault(self, error: CommunicationError, code: int, reason: str) -> None:
+    def fault(self, error: CommunicationError, code: int, reason: str, by: str = "host") -> None:
         """The session cannot go on; nothing more is sent. Ignored once it is closing. WCF: ``Fault``."""
         if self.state in (CommunicationState.CREATED, CommunicationState.OPENED):
             self.state = CommunicationState.FAULTED
-            self.close_status = CloseStatus(code, reason)
+            self.close_status = CloseStatus(code, reason, by)
             logger.debug("session faulted: %s: %s", self.session_id, error)
             self.faulted.fire(self)
             self.outbox.close()
@@ -261,7 +265,7 @@ class DuplexSessionChannel:
         return self._connection.frame(self._encoding.encode(message), message.message_type)
 
     def _on_slow(self, error: SlowClientError) -> None:
-        if "sendTimeout" in str(error):
+        if error.is_timeout:
             self._meter.send_timeouts += 1
         else:
             self._meter.slow_clients_aborted += 1
@@ -311,7 +315,3 @@ class DuplexSessionChannel:
         if self._was_aborted:
             return CommunicationObjectAbortedError("the channel was aborted")
         return CommunicationObjectClosedError(f"the channel is {self.state.value}")
-
-
-def _finite(seconds: float) -> float | None:
-    return seconds if math.isfinite(seconds) else None

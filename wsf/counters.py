@@ -1,12 +1,36 @@
 """What happened, counted: every bound, refusal and drop has a number here.
 
 ``Meter`` is what the rooms count into; ``Counters`` is the frozen snapshot that ``host.counters()`` gives.
-A leaf: nothing is imported, nothing is locked (one event loop, one thread).
+A leaf: nothing of wsf is imported, nothing is locked (one event loop, one thread).
 """
+
+import logging
+import time
+from typing import Final
 
 from attrs import define, frozen
 
-__all__ = ("Counters", "Meter")
+__all__ = ("Counters", "Meter", "RareWarning")
+
+#: s between two warnings that the same bound is met: an operator wants to know, and not a thousand times
+WARNING_INTERVAL: Final = 60.0
+
+
+class RareWarning:
+    """A warning at most once a minute, however often a bound is met; the counters have the number."""
+
+    __slots__ = ("_logger", "_next")
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._next = 0.0
+
+    def warn(self, text: str, *arguments: object) -> None:
+        """Log it, unless that was done less than a minute ago."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + WARNING_INTERVAL
+            self._logger.warning(text, *arguments)
 
 
 @define
@@ -14,6 +38,7 @@ class Meter:
     """The numbers that only grow, in the order of a message's way through the house."""
 
     connections_refused: int = 0
+    requests_refused: int = 0
     handshakes_refused: int = 0
     sessions_opened: int = 0
     sessions_closed: int = 0
@@ -47,6 +72,7 @@ class Counters:
         outbox_messages_most, outbox_bytes_most: The most that waited for any one client, ever.
         outbox_max_messages, outbox_max_bytes: The bounds of each client's outbox.
         connections_refused: TCP connections over ``maxPendingConnections`` or the descriptors.
+        requests_refused: What was no HTTP: 400. This and the above count for every service of a site.
         handshakes_refused: Upgrades answered with anything but 101.
         messages_too_big: Messages over ``maxReceivedMessageSize``: 1009.
         protocol_errors: Sessions ended for the peer's fault, too big messages included.
@@ -70,6 +96,7 @@ class Counters:
     outbox_max_messages: int
     outbox_max_bytes: int
     connections_refused: int
+    requests_refused: int
     handshakes_refused: int
     sessions_opened: int
     sessions_closed: int

@@ -72,6 +72,12 @@ class _Session:
         self.tasks: set[asyncio.Task[None]] = set()
 
 
+def _named(session: _Session) -> str:
+    """A session as log lines name it: the number that ends its id, and its client."""
+    _, _, number = session.channel.session_id.partition(";")
+    return f"{number} {session.channel.peer}"
+
+
 class Dispatcher:
     """Serves the sessions of one endpoint.
 
@@ -143,7 +149,7 @@ class Dispatcher:
         self._empty.clear()
         self._service.meter.sessions_opened += 1
         channel.open()
-        logger.info("session opened: %s %s %s", channel.session_id, channel.peer, self._service.name)
+        logger.info("session opened: %s %s", _named(session), self._service.name)
 
     async def _leave(self, session: _Session, lasted: float) -> None:
         channel = session.channel
@@ -163,9 +169,9 @@ class Dispatcher:
             if not self._sessions:
                 self._empty.set()
             logger.info(
-                "session closed: %s %s code %d %s after %.1f s",
-                channel.session_id,
-                channel.peer,
+                "session closed: %s by the %s, code %d %s after %.1f s",
+                _named(session),
+                status.by,
                 status.code,
                 ascii(status.reason),
                 lasted,
@@ -195,7 +201,7 @@ class Dispatcher:
         try:
             await session.channel.close(end.code, end.reason)
         except (TimeoutError, CommunicationError) as error:
-            logger.debug("closing %s: %s", session.channel.session_id, error)
+            logger.debug("closing %s: %s", _named(session), error)
 
     async def _dispatch(self, session: _Session, message: Message) -> CloseStatus | None:
         """Find the operation and let it run; what the session's end is, if that is it."""
@@ -205,15 +211,23 @@ class Dispatcher:
         if not (session.has_begun or operation.is_initiating):
             return self._blame_peer(ProtocolError(f"{operation.name} cannot be the first call of a session"))
         session.has_begun = True
+        session.running += 1  # from here on the message is accepted: closing waits until it has been served
         calls = self._service.calls
         if not calls.try_enter():
-            await calls.enter()
+            await self._wait_for(calls, session)
         if self._service.pump_waits:
             return await self._run(session, operation, message)
         task = asyncio.create_task(self._run_apart(session, operation, message))
         session.tasks.add(task)
         task.add_done_callback(session.tasks.discard)
         return None
+
+    async def _wait_for(self, calls: Gate, session: _Session) -> None:
+        try:
+            await calls.enter()
+        except BaseException:
+            session.running -= 1
+            raise
 
     async def _run_apart(self, session: _Session, operation: OperationDescription, message: Message) -> None:
         end = await self._run(session, operation, message)
@@ -223,13 +237,14 @@ class Dispatcher:
     async def _run(
         self, session: _Session, operation: OperationDescription, message: Message
     ) -> CloseStatus | None:
-        session.running += 1
         try:
             await self._call(session, operation, message)
         except ProtocolError as error:
             return self._blame_peer(error)
         except CommunicationError as error:  # another client's end is not this one's problem
-            logger.warning("%s.%s: %s", self._service.name, operation.method, error)
+            logger.warning(
+                "a call to another client failed: %s in %s: %s", operation.name, _named(session), error
+            )
         except Exception:
             return self._blame_service(operation)
         finally:

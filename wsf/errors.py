@@ -125,9 +125,13 @@ class CommunicationObjectFaultedError(CommunicationError):
 
 
 class SlowClientError(CommunicationObjectFaultedError):
-    """The client did not keep up: its outbox went over its bound, or made no progress for sendTimeout."""
+    """The client did not keep up: its outbox went over its bound, or (``is_timeout``) it took nothing."""
 
     close_code = CloseCode.TRY_AGAIN_LATER
+
+    def __init__(self, message: str, *, is_timeout: bool = False) -> None:
+        super().__init__(message)
+        self.is_timeout = is_timeout
 
 
 class ConnectionClosedError(CommunicationError):

@@ -50,11 +50,17 @@ class MessageType(Enum):
     BINARY = "Binary"
 
 
+def _is_body(_instance: object, _attribute: object, body: bytes | None) -> None:
+    if body is not None and type(body) is not bytes:
+        raise TypeError(f"the body of a Message is bytes, not {type(body).__name__}: use Message.create(...)")
+
+
 @frozen
 class Message:
     """One message, in or out.
 
-    ``Message(body, MessageType.TEXT)`` makes one; a service passes on what it received just as well.
+    ``Message(body, MessageType.TEXT)`` makes one of bytes, ``Message.create(order)`` one of a data contract;
+    a service passes on what it received just as well.
 
     Attributes:
         body: The payload; None for a message without body, such as the connect notification. A frame of
@@ -66,11 +72,25 @@ class Message:
     WCF: Message, ByteStreamMessage.CreateMessage.
     """
 
-    body: bytes | None = None
+    body: bytes | None = field(default=None, validator=_is_body)
     message_type: MessageType = MessageType.BINARY
     action: str | None = None
     properties: Mapping[str, object] = field(default=_NO_PROPERTIES, hash=False)
     _encodings: dict[Hashable, bytes] = field(factory=dict, init=False, eq=False, repr=False)
+
+    @classmethod
+    def create(cls, body: object, message_type: MessageType = MessageType.TEXT) -> "Message":
+        """A message of bytes, of text, or of an instance of a data contract (an attrs class), as JSON.
+
+        Raises:
+            ValueError: A value of the instance has no JSON form.
+            ContractError: ``body`` is neither bytes, nor text, nor an instance of a data contract.
+
+        WCF: ``Message.CreateMessage``.
+        """
+        if isinstance(body, str):
+            body = body.encode()
+        return cls(body if isinstance(body, bytes) else data_contracts.write(body), message_type)
 
     @property
     def is_empty(self) -> bool:

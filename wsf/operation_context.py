@@ -72,10 +72,11 @@ class OperationContext:
         promised = self._contract.callback
         wanted: Any = contract
         if promised is None or wanted not in promised.contract_type.__mro__:
-            name = promised.contract_type.__qualname__ if promised else "none"
+            asked, mine = getattr(wanted, "__qualname__", wanted), self._contract.contract_type.__qualname__
             raise InvalidOperationError(
-                f"{self._contract.contract_type.__qualname__} has the callback contract {name}, "
-                f"not {getattr(wanted, '__qualname__', wanted)}"
+                f"{mine} has the callback contract {promised.contract_type.__qualname__}, not {asked}"
+                if promised
+                else f"{mine} names no callback contract: write @service_contract(callback_contract={asked})"
             )
         callback: T = create_callback(promised, self.channel)
         return callback

@@ -174,9 +174,8 @@ class Outbox:
         if unsent != self._unsent:
             self._unsent, self._progress_at = unsent, now
         if now - self._progress_at >= self._send_timeout:
-            self._give_up(
-                SlowClientError(f"slow client: took nothing for {self._send_timeout:g} s (sendTimeout)")
-            )
+            reason = f"slow client: took nothing for {self._send_timeout:g} s (sendTimeout)"
+            self._give_up(SlowClientError(reason, is_timeout=True))
         else:
             self._watch = self._loop.call_later(self._watch_interval, self._look)
 

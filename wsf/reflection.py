@@ -60,6 +60,12 @@ def contracts_of(service: type[Any]) -> tuple[ContractDescription, ...]:
     Raises:
         ContractError: It implements none, or marks an operation outside a contract.
     """
+    if contract_attributes(service) is not None:
+        raise ContractError(
+            f"{service.__qualname__} is a contract: host a class that implements it (class "
+            f"{service.__name__}Implementation({service.__name__}))"
+        )
+    _refuse_marks_outside_contracts(service)
     contracts = tuple(
         describe(base)
         for base in service.__mro__
@@ -70,14 +76,6 @@ def contracts_of(service: type[Any]) -> tuple[ContractDescription, ...]:
             f"{service.__qualname__} implements no service contract: name one among its bases "
             f"(class {service.__name__}(MyContract)) and decorate that one with @service_contract"
         )
-    for base in service.__mro__:
-        if contract_attributes(base) is None:
-            for method, function in vars(base).items():
-                if operation_attributes(function) is not None:
-                    raise ContractError(
-                        f"{base.__qualname__}.{method} is marked @operation_contract, but {base.__name__} is "
-                        f"not a contract: mark the method in the contract, not in its implementation"
-                    )
     return contracts
 
 
@@ -94,7 +92,7 @@ def implementation_of(service: type[Any], contract: ContractDescription) -> None
         if function is inspect.getattr_static(contract.contract_type, operation.method):
             raise ContractError(
                 f"{where} is missing: {contract.contract_type.__name__} promises it at {operation.location}; "
-                f"write 'async def {operation.method}{_signature(contract, operation)}' in {service.__name__}"
+                f"write 'async def {operation.method}{_signature(operation)}' in {service.__name__}"
                 f" ({_location(service)})"
             )
         if not inspect.iscoroutinefunction(function):
@@ -167,6 +165,7 @@ def _operations(contract: type[Any], contract_name: str, namespace: str) -> Iter
         for method, function in vars(base).items():
             attributes = operation_attributes(function)
             if attributes is None:
+                _refuse_unmarked(contract, base, method, function)
                 continue
             operation = _operation(f"{contract.__qualname__}.{method}", function, attributes, action_base)
             where = f"{base.__qualname__}.{method}"
@@ -177,6 +176,27 @@ def _operations(contract: type[Any], contract_name: str, namespace: str) -> Iter
                 )
             seen[operation.name] = where
             yield operation
+
+
+def _refuse_marks_outside_contracts(service: type[Any]) -> None:
+    for base in service.__mro__:
+        if contract_attributes(base) is None:
+            for method, function in vars(base).items():
+                if operation_attributes(function) is not None:
+                    raise ContractError(
+                        f"{base.__qualname__}.{method} is marked @operation_contract, but {base.__name__} is "
+                        f"not a contract: decorate {base.__name__} with @service_contract, or mark the "
+                        f"method in the contract that it implements"
+                    )
+
+
+def _refuse_unmarked(contract: type[Any], base: type[Any], method: str, function: Any) -> None:
+    """A public method of a contract that is no operation: a call to it would do nothing, silently."""
+    if contract_attributes(base) and inspect.isfunction(function) and not method.startswith("_"):
+        raise ContractError(
+            f"{contract.__qualname__}.{method} ({_location(function)}) is no operation, so a call to it "
+            f"would do nothing: mark it with @operation_contract(...)"
+        )
 
 
 def _operation(
@@ -210,7 +230,12 @@ def _types(where: str, function: Any) -> tuple[tuple[ParameterDescription, ...],
     try:
         hints = typing.get_type_hints(function)
     except NameError as error:
-        raise ContractError(f"{where}: the annotation {error.name!r} is not defined in its module") from None
+        raise ContractError(
+            f"{where}: the annotation {error.name!r} is not defined in its module: import it there, and not "
+            f"under TYPE_CHECKING"
+        ) from None
+    except SyntaxError as error:
+        raise ContractError(f"{where}: the annotation {error.text!r} is no Python") from None
     parameters: list[ParameterDescription] = []
     for parameter in list(inspect.signature(function).parameters.values())[1:]:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
@@ -237,6 +262,27 @@ def _check_parameters(where: str, function: Any, operation: OperationDescription
             f"{operation.location} says {', '.join(promised) or 'none'}"
             + (f": look at {odd!r}" if odd else "")
         ) from None
+    _check_annotations(where, function, operation)
+
+
+def _check_annotations(where: str, function: Any, operation: OperationDescription) -> None:
+    """A parameter must take what the contract promises; where classes say so plainly, it is said here."""
+    try:
+        hints = typing.get_type_hints(function)
+    except NameError:
+        return  # the implementation's annotations are its own affair: mypy reads them
+    names = list(inspect.signature(function).parameters)[1:]
+    for name, promised in zip(names, operation.parameters, strict=False):
+        taken = hints.get(name, object)
+        if (
+            isinstance(taken, type)
+            and isinstance(promised.type, type)
+            and not issubclass(promised.type, taken)
+        ):
+            raise ContractError(
+                f"{where} ({_location(function)}) takes {name!r} as {_type_name(taken)}; its contract at "
+                f"{operation.location} says {_type_name(promised.type)}"
+            )
 
 
 def _check_actions(contract: ContractDescription) -> None:
@@ -264,8 +310,16 @@ def _python_name(contract: type[Any]) -> str:
     return f"{contract.__module__}.{contract.__qualname__}"
 
 
-def _signature(contract: ContractDescription, operation: OperationDescription) -> str:
-    return str(inspect.signature(inspect.getattr_static(contract.contract_type, operation.method)))
+def _signature(operation: OperationDescription) -> str:
+    """As its author would write it."""
+    parameters = (f"{parameter.name}: {_type_name(parameter.type)}" for parameter in operation.parameters)
+    return f"({', '.join(['self', *parameters])}) -> {_type_name(operation.result)}"
+
+
+def _type_name(annotation: Any) -> str:
+    if annotation is type(None):
+        return "None"
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
 
 
 def _location(where: Any) -> str:

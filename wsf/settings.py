@@ -4,12 +4,13 @@ A settings class is a frozen attrs class that is also the working object. Its fi
 and camelCase in a configuration file; ``wsf.configuration`` reads the annotations and marks below.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import attrs
 
-__all__ = ("ByteCount", "Seconds", "no_effect", "refused")
+__all__ = ("ByteCount", "Seconds", "finite", "no_effect", "refused")
 
 #: A duration: a float of seconds; ``math.inf`` is WCF's ``Infinite``.
 #: Files write ``hh:mm:ss``, ``30s`` or ``Infinite``.
@@ -20,6 +21,11 @@ ByteCount = Annotated[int, "bytes"]
 
 NO_EFFECT: Final = "wsf.no_effect"
 REFUSED: Final = "wsf.refused"
+
+
+def finite(seconds: float) -> float | None:
+    """A duration as asyncio wants it: None where it is ``Infinite``."""
+    return seconds if math.isfinite(seconds) else None
 
 
 def no_effect(reason: str, *, default: Any, **field: Any) -> Any:

@@ -118,7 +118,18 @@ def test_a_list_of_words_may_be_one_text_separated_by_white_space() -> None:
 
 
 def test_a_key_with_nothing_behind_it_is_an_empty_mapping_list_or_text() -> None:
-    assert from_yaml("name:\nwords:\npart:\nparts:\n").model == Settings(name="")
+    assert from_yaml("name: n\nwords:\npart:\nparts:\n").model == Settings(name="n")
+
+
+def test_a_required_text_is_not_empty() -> None:
+    (problem,) = from_yaml("name:\n").problems
+    assert problem.text == "name: it is empty"
+
+
+def test_a_key_in_the_wrong_place_is_told_its_place() -> None:
+    document = yaml.read("services:\n  - {name: n, allowedOrigins: [null]}\n", "app.yaml")
+    texts = [problem.text for problem in structure(document, ServiceModel, imports=False).problems]
+    assert "'allowedOrigins' belongs in webSocketSettings, not here" in texts
 
 
 @pytest.mark.parametrize(

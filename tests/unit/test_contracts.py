@@ -4,7 +4,15 @@ from typing import Any, Protocol
 
 import pytest
 
-from wsf import Message, SessionMode, callback_contract, operation_contract, service_contract
+from wsf import (
+    InstanceContextMode,
+    Message,
+    SessionMode,
+    callback_contract,
+    operation_contract,
+    service_behavior,
+    service_contract,
+)
 from wsf.encodings.byte_stream import ByteStreamMessageEncoding
 from wsf.errors import ContractError
 from wsf.message import ON_OPEN_ACTION
@@ -203,6 +211,27 @@ class TestWhenTheServiceIsBuilt:
 
         refused(Dropped, "Dropped", "Service", "Callback")
 
+    def test_every_public_method_of_a_contract_is_an_operation(self) -> None:
+        @callback_contract
+        class Forgot(Protocol):
+            async def hear(self, message: Message) -> None: ...
+
+        refused(Forgot, "Forgot.hear", "@operation_contract", "test_contracts.py")
+
+    def test_a_contract_is_not_hosted_itself(self) -> None:
+        with pytest.raises(ContractError, match="Service is a contract"):
+            contracts_of(Service)
+
+    def test_a_behavior_is_the_implementations(self) -> None:
+        with pytest.raises(ContractError, match="Service, which is a contract"):
+            service_behavior(instance_context_mode=InstanceContextMode.SINGLE)(Service)
+
+    @pytest.mark.parametrize("name", ["instance_context_mode", "concurrency_mode"])
+    def test_a_mode_is_one(self, name: str) -> None:
+        modes: Any = {name: "single"}
+        with pytest.raises(ContractError, match=r"'single'.*\.SINGLE"):
+            service_behavior(**modes)
+
     def test_an_undecorated_class_is_no_contract(self) -> None:
         class Plain(Protocol): ...
 
@@ -249,6 +278,14 @@ class TestImplementation:
 
         with pytest.raises(ContractError, match=r"Greedy\.ask.*'more'"):
             implementation_of(Greedy, describe(Service))
+
+    def test_an_implementation_takes_the_contracts_types(self) -> None:
+        class Typed(Service):
+            async def ask(self, message: str) -> Message:  # type: ignore[override]
+                return Message()
+
+        with pytest.raises(ContractError, match=r"Typed\.ask.*takes 'message' as str.*says Message"):
+            implementation_of(Typed, describe(Service))
 
     def test_an_implementation_may_take_more_with_defaults(self) -> None:
         class Fine(Service):
@@ -349,6 +386,14 @@ class TestByteStream:
             async def op(self, number: int) -> None: ...
 
         self.refused(Typed, "Typed.op", "'number'", "get_body")
+
+    def test_an_action_that_no_message_has_is_refused(self) -> None:
+        @service_contract
+        class Named(Protocol):
+            @operation_contract(is_one_way=True)
+            async def subscribe(self, message: Message) -> None: ...
+
+        self.refused(Named, "Named.subscribe", "http://tempuri.org/Named/subscribe", "action='*'")
 
     def test_there_is_one_parameter(self) -> None:
         @service_contract

@@ -352,6 +352,30 @@ class TestActions:
         await served.end()
         assert log == ["opened", "text", "binary"]
 
+    async def test_an_exact_action_goes_before_the_wildcard(self) -> None:
+        @service_contract
+        class Both(Protocol):
+            @operation_contract(is_one_way=True, action="*")
+            async def rest(self, message: Message) -> None: ...
+            @operation_contract(is_one_way=True, action=ON_TEXT_MESSAGE_ACTION)
+            async def text(self, message: Message) -> None: ...
+
+        log: list[str] = []
+
+        class Implementation(Both):
+            async def rest(self, message: Message) -> None:
+                log.append("rest")
+
+            async def text(self, message: Message) -> None:
+                log.append("text")
+
+        served = Served(contract=Both, create=Implementation)
+        connection = served.connect(b"t")
+        connection.say(b"b", MessageType.BINARY)
+        connection.leave()
+        await served.end()
+        assert log == ["text", "rest"]
+
     async def test_a_message_without_operation_ends_the_session_with_1003(self) -> None:
         @service_contract
         class OnlyText(Protocol):

@@ -53,6 +53,19 @@ def test_a_body_type_that_is_no_data_contract_is_the_authors_fault() -> None:
         Message(b"{}").get_body(int)
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"), [(b"x", b"x"), ("ü", "ü".encode()), (Greeting("hi"), b'{"text":"hi"}')]
+)
+def test_a_message_is_made_of_bytes_text_or_a_data_contract(body: object, expected: bytes) -> None:
+    assert Message.create(body) == Message(expected, MessageType.TEXT)
+
+
+@pytest.mark.parametrize("body", ["text", bytearray(b"x"), {}, Greeting("hi")])
+def test_a_body_is_bytes(body: object) -> None:
+    with pytest.raises(TypeError, match=r"Message\.create"):
+        Message(body)  # type: ignore[arg-type]
+
+
 def test_a_message_is_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
         Message(b"x").body = b"y"  # type: ignore[misc]

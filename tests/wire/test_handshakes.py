@@ -64,6 +64,9 @@ def status(answer: str) -> int:
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
         ({"Host": "rebound.example"}, 421),
+        ({"Upgrade": "websocketx"}, 400),
+        ({"Upgrade": "websocket, h2c"}, 400),
+        ({"Connection": "notupgrade"}, 400),
     ],
 )
 async def test_what_may_not_come_in_is_told_why_in_one_line_and_logged(
@@ -88,6 +91,43 @@ async def test_a_plain_request_gets_400_and_another_path_404() -> None:
         assert status(await ask(host, Upgrade=None, Connection="close")) == 400
         assert status(await ask(host, method="POST")) == 400
         assert status(await ask(host, path="/other", Connection="close", Upgrade=None)) == 404
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GARBAGE\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET /echo HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"y" * 20_000 + b"\r\n\r\n",
+        b"GET /echo HTTP/1.1\r\nHost : 127.0.0.1\r\n\r\n",
+    ],
+)
+async def test_what_is_no_request_is_one_line_in_the_log_and_tells_nothing(
+    request_bytes: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with serving() as host:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(host))
+        writer.write(request_bytes)
+        async with asyncio.timeout(20):
+            answer = (await reader.read()).decode()
+        writer.close()
+        assert status(answer) == 400
+        assert "Server: wsf" in answer
+        assert "this request cannot be answered" in answer
+        assert host.counters().requests_refused == 1
+    assert "Traceback" not in caplog.text
+    (line,) = [message for message in caplog.messages if message.startswith("request refused: 127.0.0.1:")]
+    assert line.isprintable()
+
+
+async def test_a_handshake_needs_http_1_1() -> None:
+    async with serving() as host:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(host))
+        lines = "".join(f"{name}: {value}\r\n" for name, value in GOOD.items())
+        writer.write(f"GET /echo HTTP/1.0\r\n{lines}\r\n".encode())
+        assert b" 400 " in await reader.readline()
+        writer.close()
 
 
 async def test_a_subprotocol_is_echoed_as_the_client_wrote_it() -> None:

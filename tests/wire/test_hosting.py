@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import pytest
 from aiohttp import ClientSession, web
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
 
 from tests.doubles import web_socket_binding
 from tests.serving import Echo, EchoCallback, EchoService, serving, until, web_socket_address
@@ -15,11 +16,14 @@ from wsf import (
     CommunicationState,
     InstanceContextMode,
     Message,
+    OperationContext,
     SessionMode,
     operation_contract,
     service_behavior,
     service_contract,
 )
+from wsf.behaviors import OutboxSettings, ServiceThrottling
+from wsf.bindings.custom import CustomBinding
 from wsf.errors import (
     AddressAlreadyInUseError,
     ConfigurationError,
@@ -28,6 +32,7 @@ from wsf.errors import (
     ListenError,
 )
 from wsf.host import ServiceHost
+from wsf.transports import descriptor_limit
 from wsf.transports.http import HttpTransport, WebSocketTransportUsage
 
 
@@ -85,7 +90,8 @@ async def test_an_operation_that_never_ends_is_cut_at_close_timeout(caplog: pyte
         client = await connect(web_socket_address(host))
         await client.send("x")
         await until(lambda: host.counters().calls == 1)
-    assert "cut 1 sessions" in caplog.text
+    assert "1 sessions are cut: closeTimeout (0.1 s) is over" in caplog.text
+    assert host.counters().sessions == 0
     with pytest.raises(ConnectionClosed):
         await client.recv()
 
@@ -161,9 +167,8 @@ class TestRefusedWhenOpened:
             async def say(self, message: Message) -> None: ...
 
         host = ServiceHost(Service)
-        binding = web_socket_binding(settings={"transport_usage": usage}) if False else self.binding(usage)
-        host.add_service_endpoint(OneSided, binding, "http://127.0.0.1:0/")
-        await self.refused(host, 'transportUsage="Always"', usage.value)
+        host.add_service_endpoint(OneSided, self.binding(usage), "http://127.0.0.1:0/")
+        await self.refused(host, "OneSided", "transportUsage", "Always", usage.value)
 
     async def test_when_duplex_serves_duplex_contracts(self) -> None:
         async with serving(binding=self.binding(WebSocketTransportUsage.WHEN_DUPLEX)) as host:
@@ -214,6 +219,25 @@ class TestRefusedWhenOpened:
         for _ in range(2):
             host.add_service_endpoint(Echo, web_socket_binding(), f"http://127.0.0.1:{port}/echo")
         await self.refused(host, "/echo")
+
+    async def test_an_address_of_another_scheme(self) -> None:
+        with pytest.raises(ContractError, match=r"https://.*listens on http://"):
+            ServiceHost(EchoService).add_service_endpoint(Echo, web_socket_binding(), "https://localhost:1/x")
+
+    async def test_a_path_without_an_application_to_mount_into(self) -> None:
+        host = ServiceHost(EchoService)
+        host.add_service_endpoint(Echo, web_socket_binding(), "/chat")
+        await self.refused(host, "'/chat'", "mount", "http://host:port/chat")
+
+    async def test_endpoints_of_one_site_that_disagree_about_it(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        host = ServiceHost(EchoService)
+        for number in (1, 2):
+            binding = web_socket_binding(settings={"max_pending_connections": number})
+            host.add_service_endpoint(Echo, binding, f"http://127.0.0.1:{port}/{number}")
+        await self.refused(host, "/1", "/2", "maxPendingConnections")
 
     async def test_an_address_in_use(self) -> None:
         with socket.socket() as taken:
@@ -266,6 +290,9 @@ async def test_two_services_share_a_site() -> None:
                 async with connect(f"ws://127.0.0.1:{port}/{number}") as client:
                     await client.send("x")
                     assert await client.recv() == "x"
+        with pytest.raises(InvalidStatus):
+            await connect(f"ws://127.0.0.1:{port}/0", origin=Origin("http://evil.example"))
+        assert [host.counters().handshakes_refused for host in hosts] == [1, 0]
         async with connect(f"ws://127.0.0.1:{port}/0") as client:  # the other one's end is not this one's
             await client.send("x")
             assert await client.recv() == "x"
@@ -336,3 +363,96 @@ async def test_a_host_mounts_into_an_application_of_ones_own() -> None:
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1001
     assert host.state is CommunicationState.CLOSED
+
+
+async def test_nobody_comes_in_while_a_running_operation_delays_the_end() -> None:
+    is_running, may_end = asyncio.Event(), asyncio.Event()
+
+    class Slow(EchoService):
+        async def say(self, message: Message) -> None:
+            is_running.set()
+            await may_end.wait()
+            await super().say(message)
+
+    host = ServiceHost(Slow)
+    host.add_service_endpoint(Echo, web_socket_binding(), "http://127.0.0.1:0/echo")
+    await host.open()
+    client = await connect(web_socket_address(host))
+    await client.send("last words")
+    await is_running.wait()
+    closing = asyncio.create_task(host.close())
+    await until(lambda: host.state is CommunicationState.CLOSING)
+    with pytest.raises(OSError, match="Connect"):
+        await connect(web_socket_address(host))
+    may_end.set()
+    await closing
+    assert await client.recv() == "last words"
+
+
+async def test_a_message_that_waits_for_its_turn_is_answered_before_1001() -> None:
+    """Accepted is accepted: also what waits at the call throttle is served before the goodbye."""
+    is_running, may_end = asyncio.Event(), asyncio.Event()
+
+    class OneAtATime(PerSessionEcho):
+        async def say(self, message: Message) -> None:
+            is_running.set()
+            await may_end.wait()
+            await OperationContext.current().get_callback_channel(EchoCallback).hear(message)
+
+    host = ServiceHost(OneAtATime, throttling=ServiceThrottling(max_concurrent_calls=1))
+    host.add_service_endpoint(Echo, web_socket_binding(), "http://127.0.0.1:0/echo")
+    await host.open()
+    clients = [await connect(web_socket_address(host)) for _ in range(2)]
+    for client in clients:
+        await client.send("x")
+    await until(lambda: host.counters().calls_waiting == 1)
+    assert (host.counters().calls, host.counters().calls_limit) == (1, 1)
+    closing = asyncio.create_task(host.close())
+    await until(lambda: host.state is CommunicationState.CLOSING)
+    may_end.set()
+    await closing
+    assert [await client.recv() for client in clients] == ["x", "x"]
+
+
+async def test_a_single_object_made_by_class_is_released_with_the_host_and_a_given_one_is_not() -> None:
+    released: list[str] = []
+
+    @service_behavior(instance_context_mode=InstanceContextMode.SINGLE)
+    class Closing(EchoService):
+        def __init__(self, name: str = "made") -> None:
+            super().__init__()
+            self.name = name
+
+        def close(self) -> None:
+            released.append(self.name)
+
+    for service in (Closing, Closing("given")):
+        async with serving(service):
+            assert released in ([], ["made"])
+    assert released == ["made"]
+
+
+async def test_a_path_may_have_escapes() -> None:
+    async with serving(address="http://127.0.0.1:0/caf%C3%A9") as host:
+        async with connect(web_socket_address(host)) as client:
+            await client.send("x")
+            assert await client.recv() == "x"
+
+
+def test_the_defaults_are_those_of_the_documents() -> None:
+    import os
+
+    binding = CustomBinding(encoding=None, transport=None)
+    transport, settings = HttpTransport(), HttpTransport().web_socket_settings
+    cpus = os.cpu_count() or 1
+    assert (binding.open_timeout, binding.close_timeout, binding.send_timeout) == (60, 60, 60)
+    assert binding.receive_timeout == 600
+    assert transport.max_received_message_size == 65536
+    assert transport.request_initialization_timeout == 10
+    assert transport.pending_connections_limit == 100 * cpus
+    assert settings.effective_keep_alive_interval == 15
+    assert settings.transport_usage is WebSocketTransportUsage.NEVER
+    assert ServiceThrottling().max_concurrent_calls == 16 * cpus
+    assert (OutboxSettings().max_bytes, OutboxSettings().max_messages) == (1024 * 1024, 1024)
+    host = ServiceHost(EchoService)
+    assert host.counters().sessions_limit == descriptor_limit()

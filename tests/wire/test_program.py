@@ -68,7 +68,7 @@ async def test_a_second_signal_cuts(tmp_path: Path) -> None:
         async with connect(await running.line(r"Endpoint +(ws://\S+)")):
             await running.line("called")
             running.process.send_signal(signal.SIGTERM)
-            await running.line("closing 1 session")
+            await running.line("Closing   1 session")
             running.process.send_signal(signal.SIGTERM)
             status, _, err = await running.end()
     assert status == 1
@@ -125,10 +125,21 @@ async def test_an_address_in_use_is_one_line_and_status_1(tmp_path: Path) -> Non
         ("chatservice.Chatter", ["app.yaml:", "implements no service contract"]),
         ("os.path", ["app.yaml:", "not a class"]),
         ("broken.Service", ["app.yaml:", "broken.py:1", "ZeroDivisionError"]),
+        ("mistyped.Service", ["app.yaml:", "mistyped.py:1", "invalid syntax"]),
+        ("failing.Failing", ["app.yaml:", "failing.py:6", "no database"]),
     ],
 )
 async def test_a_bad_class_is_one_line_and_status_2(tmp_path: Path, name: str, words: list[str]) -> None:
     (tmp_path / "broken.py").write_text("1 / 0\n")
+    (tmp_path / "mistyped.py").write_text("class class\n")
+    (tmp_path / "failing.py").write_text(
+        "from chatservice import ChatServiceImplementation\n"
+        "from wsf import InstanceContextMode, service_behavior\n"
+        "@service_behavior(instance_context_mode=InstanceContextMode.SINGLE)\n"
+        "class Failing(ChatServiceImplementation):\n"
+        "    def __init__(self) -> None:\n"
+        "        raise RuntimeError('no database')\n"
+    )
     config = Path(on_free_port(tmp_path))
     config.write_text(config.read_text().replace("chatservice.ChatServiceImplementation", name))
     status, err = await outcome(str(config), "--app-dir", str(tmp_path))
@@ -176,6 +187,40 @@ async def test_every_mistake_of_a_file_is_printed_with_its_place_and_nothing_sta
     assert len(lines) >= len(BROKEN[name]), err
     assert all(re.match(re.escape(str(copy)) + r":\d+:\d+: ", line) for line in lines), err
     assert "did you mean" in err
+
+
+@pytest.mark.parametrize("check", [[], ["--check"]])
+async def test_a_file_without_a_service_is_refused(tmp_path: Path, check: list[str]) -> None:
+    (tmp_path / "empty.yaml").write_text("{}\n")
+    assert await outcome(str(tmp_path / "empty.yaml"), *check) == (
+        2,
+        f"{tmp_path}/empty.yaml: there is no service in it\n",
+    )
+
+
+async def test_an_origin_on_the_command_line_is_one(tmp_path: Path) -> None:
+    status, err = await outcome(on_free_port(tmp_path), "--allow-origin", "https://a.example/path")
+    assert status == 2
+    assert err.startswith("--allow-origin: ")
+
+
+async def test_a_service_may_start_tasks_when_it_is_made(tmp_path: Path) -> None:
+    (tmp_path / "pushing.py").write_text(
+        "import asyncio\n"
+        "from chatservice import ChatServiceImplementation\n"
+        "from wsf import InstanceContextMode, service_behavior\n"
+        "@service_behavior(instance_context_mode=InstanceContextMode.SINGLE)\n"
+        "class Pushing(ChatServiceImplementation):\n"
+        "    def __init__(self) -> None:\n"
+        "        super().__init__()\n"
+        "        self.task = asyncio.create_task(self.push())\n"
+        "    async def push(self) -> None:\n"
+        "        print('pushing', flush=True)\n"
+    )
+    config = Path(on_free_port(tmp_path))
+    config.write_text(config.read_text().replace("chatservice.ChatServiceImplementation", "pushing.Pushing"))
+    async with program(str(config), "--app-dir", str(tmp_path)) as running:
+        await running.line("pushing")
 
 
 async def test_check_imports_and_starts_nothing(tmp_path: Path) -> None:

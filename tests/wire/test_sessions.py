@@ -12,7 +12,14 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.doubles import web_socket_binding
 from tests.serving import Echo, EchoCallback, EchoService, serving, until, web_socket_address
-from wsf import Message, MessageType, OperationContext, channel_of
+from wsf import (
+    InstanceContextMode,
+    Message,
+    MessageType,
+    OperationContext,
+    channel_of,
+    service_behavior,
+)
 from wsf.behaviors import OutboxSettings
 from wsf.host import ServiceHost
 from wsf.message import RemoteEndpointMessageProperty, WebSocketMessageProperty
@@ -64,7 +71,7 @@ async def test_exactly_max_received_message_size_bytes_pass(
         if is_taken:
             assert await client.recv() == body
         else:
-            assert await close_of(client) == (1009, "message too big")
+            assert await close_of(client) == (1009, "message over 1000 bytes (maxReceivedMessageSize)")
             assert host.counters().messages_too_big == 1
 
 
@@ -206,15 +213,24 @@ async def test_a_client_that_does_not_read_is_reset_and_its_memory_is_bounded() 
 
 
 async def test_a_stalled_client_stalls_nobody_else() -> None:
-    async with serving(Flooding, outbox=OutboxSettings(max_bytes=10**9, max_messages=10**6)) as host:
+    """Both on one endpoint of one SINGLE service: its only lock must not wait for a socket."""
+
+    @service_behavior(instance_context_mode=InstanceContextMode.SINGLE)
+    class Both(Echo):
+        async def say(self, message: Message) -> None:
+            callback = OperationContext.current().get_callback_channel(EchoCallback)
+            for _ in range(200 if message.get_body(bytes) == b"flood" else 1):
+                await callback.hear(Message(b"x" * 65536))
+
+    async with serving(Both, outbox=OutboxSettings(max_bytes=10**9)) as host:
         _, stalled = await raw_session(host)
         stalled.transport.pause_reading()
-        stalled.write(client_frame(0x1, b"go"))
+        stalled.write(client_frame(0x1, b"flood"))
         await until(lambda: host.counters().outbox_bytes > 10**6)
-        async with serving() as other, connect(web_socket_address(other)) as client:
-            await client.send("still here")
-            assert await client.recv() == "still here"
-        await host.abort()
+        async with connect(web_socket_address(host)) as client:
+            await client.send("one")
+            assert len(await client.recv()) == 65536
+        assert host.counters().outbox_bytes > 10**6
         stalled.transport.abort()
 
 
@@ -301,3 +317,15 @@ async def test_a_service_that_fails_says_1011_and_tells_nothing() -> None:
         code, reason = await close_of(client)
         assert code == 1011
         assert "secret" not in reason
+
+
+async def test_a_service_may_end_a_session_from_inside_an_operation() -> None:
+    class Ending(EchoService):
+        async def say(self, message: Message) -> None:
+            await super().say(message)
+            await OperationContext.current().channel.close(4000, "enough")
+
+    async with serving(Ending) as host, connect(web_socket_address(host)) as client:
+        await client.send("x")
+        assert await client.recv() == "x"
+        assert await close_of(client) == (4000, "enough")

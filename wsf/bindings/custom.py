@@ -38,5 +38,5 @@ class CustomBinding:
                 f"{contract.contract_type.__qualname__} forbids sessions (SessionMode.NOT_ALLOWED), but each "
                 f"WebSocket is one: use SessionMode.ALLOWED or REQUIRED"
             )
-        self.transport.check(contract.callback is not None)
+        self.transport.check(contract)
         self.encoding.check(contract)

@@ -8,7 +8,7 @@ not fit raises a ``Misfit`` that knows its place, and cattrs' own exception grou
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from operator import eq
 from typing import Any, Final, Generic, NoReturn, TypeVar, cast, get_args, get_origin
@@ -20,7 +20,7 @@ from wsf import families
 from wsf.configuration import scalars
 from wsf.configuration.bounds import MAX_PROBLEMS
 from wsf.configuration.document import Document, Node, Problem
-from wsf.configuration.model import NOT_IN_WSF, Bindings
+from wsf.configuration.model import NOT_IN_WSF, Bindings, ServiceModel
 from wsf.configuration.parts import Parts, family_of, field_of, misplaced, parts_of
 from wsf.configuration.shapes import Misfit, Settings, complaint, items, members, raise_unknown, text
 from wsf.configuration.words import camel_case, listing, nearest, quoted
@@ -107,7 +107,7 @@ class _Reading:
 
     def _class(self, node: Node, cls: type[Any]) -> Any:
         settings = _settings(cls)
-        return self._filled(node, cls, settings, lambda child: raise_unknown(child, settings))
+        return self._filled(node, cls, settings, lambda child: _refuse_unknown(child, settings))
 
     def _filled(
         self,
@@ -155,6 +155,8 @@ class _Reading:
     def _setting(self, node: Node, setting: "attrs.Attribute[Any]") -> Any:
         value = self.converter.structure(node, setting.type or Any)
         default = _default(setting)
+        if value == "" and default is attrs.NOTHING:
+            raise Misfit(node.at_value(f"{node.key}: it is empty"))
         if value != default and (default or value not in ({}, [], "")):
             self._judge(node, setting.metadata)
         if setting.validator is not None and setting.converter is None:
@@ -284,4 +286,37 @@ def _refuse_part(node: Node, own: Settings, parts: Parts) -> NoReturn:
 def _refuse_word(node: Node, known: Iterable[str]) -> NoReturn:
     if node.key in NOT_IN_WSF:
         raise Misfit(node.at_key(f"{node.key!r} is not in wsf: {NOT_IN_WSF[node.key]}"))
+    _refuse_unknown(node, known)
+
+
+def _refuse_unknown(node: Node, known: Iterable[str]) -> NoReturn:
+    """A key that is right elsewhere was put in the wrong place; any other one is mistyped."""
+    homes = _homes().get(node.key)
+    if homes:
+        raise Misfit(node.at_key(f"{node.key!r} belongs in {listing(sorted(homes))}, not here"))
     raise_unknown(node, known)
+
+
+@cache
+def _homes() -> Mapping[str, set[str]]:
+    """Every key of the model and the families, and what it may stand in."""
+    homes: dict[str, set[str]] = {}
+
+    def walk(owner: str, kind: Any) -> None:
+        for part in get_args(kind):
+            walk(owner, part)
+        if isinstance(kind, type) and attrs.has(kind):
+            own = {
+                key: setting
+                for key, setting in _settings(kind).items()
+                if f"{key}s" not in families.FAMILY_SUFFIXES
+            }
+            for key, setting in own.items():
+                homes.setdefault(key, set()).add(owner)
+                walk(key, setting.type)
+
+    walk("system.serviceModel", ServiceModel)
+    for family in families.FAMILY_SUFFIXES:
+        for word in families.words(family):
+            walk(word, families.find(family, word))
+    return homes

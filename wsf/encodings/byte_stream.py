@@ -5,7 +5,7 @@ WCF's two actions.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from attrs import frozen
 
@@ -13,6 +13,7 @@ from wsf.description import ContractDescription, OperationDescription
 from wsf.errors import ContractError, EncodingError
 from wsf.message import (
     ON_BINARY_MESSAGE_ACTION,
+    ON_OPEN_ACTION,
     ON_TEXT_MESSAGE_ACTION,
     WILDCARD_ACTION,
     Message,
@@ -21,6 +22,12 @@ from wsf.message import (
 from wsf.settings import no_effect
 
 __all__ = ("ByteStreamMessageEncoding", "ReaderQuotas")
+
+
+#: all that a message can be dispatched by: a byte stream has no place for other actions
+_ACTIONS: Final = frozenset(
+    {WILDCARD_ACTION, ON_OPEN_ACTION, ON_TEXT_MESSAGE_ACTION, ON_BINARY_MESSAGE_ACTION}
+)
 
 
 @frozen
@@ -46,12 +53,14 @@ class ByteStreamMessageEncoding:
         """Refuse two-way calls, save WCF's exception: a ``"*"`` operation may return a Message.
 
         Raises:
-            ContractError: An operation needs a reply, or a parameter that is not a Message.
+            ContractError: An operation needs a reply, an action, or a parameter that is not a Message.
         """
         for operation in contract.operations:
             if not operation.is_one_way and operation.action != WILDCARD_ACTION:
                 raise ContractError(_no_reply(contract, operation))
             self._check_parameters(contract, operation)
+            if operation.action not in _ACTIONS:
+                raise ContractError(_unreachable(contract, operation))
         if contract.callback is not None:
             for operation in contract.callback.operations:
                 if not operation.is_one_way:
@@ -103,6 +112,14 @@ class ByteStreamMessageEncoding:
             raise ContractError(
                 f"{where} must return None or a wsf.Message: there is nothing else on this wire"
             )
+
+
+def _unreachable(contract: ContractDescription, operation: OperationDescription) -> str:
+    where = f"{contract.contract_type.__qualname__}.{operation.method} ({operation.location})"
+    return (
+        f"{where}: no message ever has the action {operation.action!r} over byteStreamMessageEncoding: set "
+        f"action='*' on one operation and tell messages apart by their body"
+    )
 
 
 def _no_reply(contract: ContractDescription, operation: OperationDescription) -> str:

@@ -20,11 +20,25 @@ from wsf.host.configured import allow_origins, hosts_of, service_class
 from wsf.host.endpoints import ServiceEndpoint
 from wsf.host.service_host import ServiceHost
 
-__all__ = ("add_arguments", "main", "run")
+__all__ = ("ABOUT", "add_arguments", "main", "plural", "run")
 
 EXIT_CLEAN: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_MISCONFIGURED: Final = 2
+
+#: what ``--help`` says of the program, here and as ``wsf host``
+ABOUT: Final[dict[str, Any]] = {
+    "description": "Host the services of a configuration file.",
+    "formatter_class": argparse.RawDescriptionHelpFormatter,
+    "epilog": """\
+examples:
+  wsf host config/app.yaml
+  wsf host config/App.config chatservice.ChatServiceImplementation
+
+Enter at a terminal, Ctrl-C or SIGTERM closes: running operations end, every client is told. A second
+signal cuts. Exit status: 0 closed, 1 cannot listen or cut, 2 a mistake in the file, a contract or a class.
+""",
+}
 
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -52,7 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ORIGIN",
         action="append",
         default=[],
-        help="let web pages of another origin connect, such as https://app.example; null is a page from disk",
+        help="let pages of another origin connect, such as https://app.example; null is a page from disk; "
+        "several are given one by one",
     )
     parser.add_argument(
         "--log-level",
@@ -64,9 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run; the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m wsf.host", description="Host the services of a configuration file."
-    )
+    parser = argparse.ArgumentParser(prog="python -m wsf.host", **ABOUT)
     add_arguments(parser)
     return run(parser.parse_args(arguments))
 
@@ -79,10 +92,13 @@ def run(options: argparse.Namespace) -> int:
         configuration = load(options.config, check_only=options.check)
         for warning in configuration.warnings:
             print(f"warning: {warning}", file=sys.stderr)
+        if not configuration.services:
+            raise ConfigurationError(f"{options.config}: there is no service in it")
         if options.check:
-            print(f"{options.config}: {len(configuration.services)} service(s), no mistakes")
+            services = plural(len(configuration.services), "service")
+            print(f"{options.config}: {services}, no mistakes (classes and folders are looked up at start)")
             return EXIT_CLEAN
-        return asyncio.run(_serve(_hosts(configuration, options)))
+        return asyncio.run(_serve(configuration, options))
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return EXIT_MISCONFIGURED
@@ -93,29 +109,28 @@ def run(options: argparse.Namespace) -> int:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_FAILED
     except (KeyboardInterrupt, asyncio.CancelledError):
-        print("cut", file=sys.stderr)
+        print("cut by a second signal", file=sys.stderr)
         return EXIT_FAILED
 
 
 def _hosts(configuration: Configuration, options: argparse.Namespace) -> list[ServiceHost]:
-    service = service_class(options.service, "SERVICE") if options.service else None
+    service = service_class(options.service, "command line") if options.service else None
     return hosts_of(allow_origins(configuration, options.allow_origin), service)
 
 
-async def _serve(hosts: list[ServiceHost]) -> int:
+async def _serve(configuration: Configuration, options: argparse.Namespace) -> int:
     stop = asyncio.Event()
     _on_signals(stop, asyncio.current_task())
     opened: list[ServiceHost] = []
     try:
-        for host in hosts:
+        for host in _hosts(configuration, options):  # in the loop: a service may start tasks when it is made
             await host.open()
             opened.append(host)
             _show(host)
         _on_enter(stop.set)
         await stop.wait()
         left = sum(host.counters().sessions for host in opened)
-        if left:
-            print(f"closing {left} session(s)", flush=True)
+        print(f"Closing   {plural(left, 'session')}", flush=True)
     finally:
         await asyncio.gather(*(host.close() for host in opened))
     return EXIT_CLEAN
@@ -132,6 +147,11 @@ def _show(host: ServiceHost) -> None:
     sys.stdout.flush()
 
 
+def plural(number: int, noun: str) -> str:
+    """``1 session``, ``2 sessions``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _facts(endpoint: ServiceEndpoint) -> list[tuple[str, str]]:
     binding: Any = endpoint.binding
     contract = endpoint.contract.contract_type
@@ -141,7 +161,7 @@ def _facts(endpoint: ServiceEndpoint) -> list[tuple[str, str]]:
     return [
         ("Endpoint", endpoint.address.replace("http", "ws", 1)),
         ("Contract", f"{contract.__module__}.{contract.__qualname__}{calls_back}"),
-        ("Binding", f"{word_of(type(binding))} {binding.name}: {words}"),
+        ("Binding", f"{' '.join(filter(None, [word_of(type(binding)), binding.name]))}: {words}"),
     ]
 
 

@@ -5,7 +5,7 @@ WCF: what ``new ServiceHost(typeof(Service))`` does with App.config.
 
 import traceback
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -17,6 +17,9 @@ from wsf.host.service_host import Listeners, ServiceHost
 
 __all__ = ("allow_origins", "hosts_of", "service_class")
 
+#: what to do about a service name that is no Python name
+CLASS_REMEDY: Final = "; if that is a configuration name, give the class: wsf host CONFIG package.Class"
+
 
 def hosts_of(configuration: Configuration, service: type[Any] | None = None) -> list[ServiceHost]:
     """A host for each service of a configuration, or for the given class alone. None is open yet.
@@ -25,8 +28,7 @@ def hosts_of(configuration: Configuration, service: type[Any] | None = None) -> 
         service: The class that the file calls by its configuration name, or by its Python name.
 
     Raises:
-        ConfigurationError: A name leads nowhere, or not to a service; with file, line and column.
-        ContractError: A class cannot be hosted.
+        ConfigurationError: A name leads nowhere, or to what cannot be hosted; with file, line and column.
     """
     listeners: Listeners = {}
     if service is not None:
@@ -34,28 +36,24 @@ def hosts_of(configuration: Configuration, service: type[Any] | None = None) -> 
     if not configuration.services:
         raise ConfigurationError(f"{configuration.file}: there is no service in it")
     return [
-        _host(configured, service_class(configured.name, configured.place), listeners)
+        _host(configured, service_class(configured.name, configured.place, CLASS_REMEDY), listeners)
         for configured in configuration.services
     ]
 
 
-def service_class(name: str, place: str) -> type[Any]:
-    """The class that a name leads to.
+def service_class(name: str, place: str, remedy: str = "") -> type[Any]:
+    """The class that a name leads to; ``remedy`` ends the message if it leads nowhere.
 
     Raises:
-        ConfigurationError: There is none, or its module does not import.
+        ConfigurationError: There is none, it is no class, or its module does not import.
     """
     try:
         found = resolve(name)
     except LookupError as error:
-        raise ConfigurationError(
-            f"{place}: service {name!r}: {error}; if that is a configuration name, give the class: "
-            f"wsf host CONFIG package.Class"
-        ) from None
+        raise ConfigurationError(f"{place}: service {name!r}: {error}{remedy}") from None
     except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
         raise ConfigurationError(
-            f"{place}: service {name!r}: importing it failed at {where.filename}:{where.lineno}: {error!r}"
+            f"{place}: service {name!r}: importing it failed: {_where(error)}"
         ) from error
     if not isinstance(found, type):
         raise ConfigurationError(f"{place}: service {name!r} is a {type(found).__name__}, not a class")
@@ -73,7 +71,10 @@ def allow_origins(configuration: Configuration, origins: Iterable[str]) -> Confi
 
     for service in configuration.services:
         for endpoint in service.endpoints:  # endpoints that share a binding go on sharing one
-            bindings.setdefault(id(endpoint.binding), opened(endpoint.binding))
+            try:
+                bindings.setdefault(id(endpoint.binding), opened(endpoint.binding))
+            except ValueError as error:
+                raise ConfigurationError(f"--allow-origin: {error}") from None
     return attrs.evolve(
         configuration,
         services=tuple(
@@ -109,7 +110,7 @@ def _leads_to(name: str, service: type[Any]) -> bool:
 
 
 def _host(configured: ConfiguredService, service: type[Any], listeners: Listeners) -> ServiceHost:
-    behavior = configured.behavior
+    behavior, place = configured.behavior, configured.place
     try:
         host = ServiceHost(
             service,
@@ -120,11 +121,21 @@ def _host(configured: ConfiguredService, service: type[Any], listeners: Listener
             static_content=configured.host.static_content,
             listeners=listeners,
         )
-    except ContractError as error:
-        raise ContractError(f"{configured.place}: {error}") from error
-    for endpoint in configured.endpoints:
-        try:
+        for endpoint in configured.endpoints:
+            place = endpoint.place
             host.add_service_endpoint(endpoint.contract, endpoint.binding, endpoint.address, endpoint.name)
-        except ContractError as error:
-            raise ContractError(f"{endpoint.place}: {error}") from error
+        place = configured.place
+        host.build()
+    except (ContractError, ConfigurationError) as error:
+        raise ConfigurationError(f"{place}: {error}") from error
+    except Exception as error:  # a service's own constructor
+        raise ConfigurationError(f"{place}: making {configured.name!r} failed: {_where(error)}") from error
     return host
+
+
+def _where(error: Exception) -> str:
+    """An author's error as one line: where, and what."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}: {error.msg}"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename}:{frame.lineno}: {error!r}"

@@ -11,7 +11,14 @@ from wsf.description import ContractDescription
 from wsf.errors import ContractError
 from wsf.families import resolve
 
-__all__ = ("ServiceEndpoint", "find_contract", "split_address", "with_port")
+__all__ = (
+    "ServiceEndpoint",
+    "check_scheme",
+    "find_contract",
+    "refuse_paths",
+    "split_address",
+    "with_port",
+)
 
 
 @frozen
@@ -49,6 +56,33 @@ def find_contract(
     promised = ", ".join(description.configuration_name for description in contracts)
     wanted = contract if isinstance(contract, str) else contract.__qualname__
     raise ContractError(f"{service} does not implement the contract {wanted}; it implements {promised}")
+
+
+def check_scheme(address: str, binding: Binding) -> None:
+    """Refuse an address that its binding's transport does not listen on.
+
+    Raises:
+        ContractError: It is no address, or has another scheme.
+    """
+    parts, scheme = split_address(address), binding.transport.scheme
+    if parts.host and parts.scheme != scheme:
+        raise ContractError(
+            f"address: {address!r} begins with {parts.scheme}://, but the binding's transport listens on {scheme}://"
+        )
+
+
+def refuse_paths(endpoints: Sequence[ServiceEndpoint]) -> None:
+    """Refuse endpoints of a host that listens itself whose addresses do not say where.
+
+    Raises:
+        ContractError: An address is only a path.
+    """
+    for endpoint in endpoints:
+        if not endpoint.site:
+            raise ContractError(
+                f"address: {endpoint.address!r} is a path: mount the host into an application, or write "
+                f"http://host:port{endpoint.address}"
+            )
 
 
 def split_address(address: str) -> Address:

@@ -6,8 +6,10 @@ accepting, lets running operations end, says 1001 to every client and cuts at th
 
 import asyncio
 import logging
+import os
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import unquote
 
 import attrs
 
@@ -15,13 +17,21 @@ from wsf.behaviors import InstanceContextMode, OutboxSettings, ServiceThrottling
 from wsf.bindings import Binding
 from wsf.channel import CommunicationState
 from wsf.concurrency import pump_waits
-from wsf.counters import Counters, Meter
+from wsf.counters import Counters, Meter, RareWarning
 from wsf.dispatcher import Dispatcher, ServiceRuntime
 from wsf.errors import CloseCode, ContractError, InvalidOperationError
 from wsf.host.construction import check_creatable, check_one_description, service_type_of
-from wsf.host.endpoints import ServiceEndpoint, find_contract, split_address, with_port
+from wsf.host.endpoints import (
+    ServiceEndpoint,
+    check_scheme,
+    find_contract,
+    refuse_paths,
+    split_address,
+    with_port,
+)
 from wsf.instancing import InstanceProvider, Single, instancing_for
 from wsf.reflection import check_at_open, contracts_of, implementation_of
+from wsf.settings import finite
 from wsf.throttling import Gate
 from wsf.transports import Entrance, Listener, descriptor_limit
 
@@ -87,6 +97,7 @@ class ServiceHost:
         self._instancing: InstanceProvider | None = None
         self._is_mounted = False
         self._meter = Meter()
+        self._warnings = RareWarning(logger)
         self._calls = Gate(self._throttling.max_concurrent_calls)
         self._sessions = Gate(self._throttling.max_concurrent_sessions or descriptor_limit())
         if self._behavior.instance_context_mode is InstanceContextMode.SINGLE:
@@ -130,7 +141,7 @@ class ServiceHost:
         description = find_contract(self.name, self._contracts, contract)
         name = name or f"{binding.name or type(binding).__name__}_{description.name}"
         endpoint = ServiceEndpoint(name, address, binding, description)
-        split_address(address)
+        check_scheme(address, binding)
         self._endpoints.append(endpoint)
         return endpoint
 
@@ -148,9 +159,10 @@ class ServiceHost:
         self._demand(CommunicationState.CREATED)
         self.state = CommunicationState.OPENING
         try:
-            async with asyncio.timeout(self._open_timeout):
+            async with asyncio.timeout(finite(self._open_timeout)):
+                self.build()
                 if not self._is_mounted:
-                    self._build()
+                    refuse_paths(self._endpoints)
                     for listener, _ in self._entrances:
                         await listener.open()
         except BaseException:
@@ -163,7 +175,7 @@ class ServiceHost:
         ]
         self.state = CommunicationState.OPENED
         for endpoint in self._endpoints:
-            logger.info("listening: %s %s %s", endpoint.address, self.name, endpoint.binding.name)
+            logger.info("listening: %s %s, process %d", endpoint.address, self.name, os.getpid())
 
     async def close(self) -> None:
         """Stop accepting, let running operations end, send 1001, wait; at ``close_timeout`` cut.
@@ -175,23 +187,29 @@ class ServiceHost:
         if self.state is not CommunicationState.OPENED:
             return
         self.state = CommunicationState.CLOSING
+        logger.info(
+            "closing: %s: %d sessions, at most %g s (closeTimeout)",
+            self.name,
+            self._sessions.active,
+            self._close_timeout,
+        )
         for listener, entrance in self._entrances:
             listener.remove(entrance)
         try:
-            async with asyncio.timeout(self._close_timeout):
+            async with asyncio.timeout(finite(self._close_timeout)):
                 await asyncio.gather(
                     *(
-                        dispatcher.close(CloseCode.GOING_AWAY, "the host closes")
+                        dispatcher.close(CloseCode.GOING_AWAY, "shutting down")
                         for dispatcher in self._dispatchers
                     )
                 )
         except TimeoutError:
             left = sum(len(dispatcher.channels) for dispatcher in self._dispatchers)
-            logger.warning(
-                "cut %d sessions that did not end within %g s (closeTimeout)", left, self._close_timeout
-            )
-        await self._stop()
-        self.state = CommunicationState.CLOSED
+            logger.warning("%d sessions are cut: closeTimeout (%g s) is over", left, self._close_timeout)
+        finally:
+            await self._stop()
+            self.state = CommunicationState.CLOSED
+        logger.info("closed: %s", self.name)
 
     async def abort(self) -> None:
         """End every session now, without a word, and cancel running operations. WCF: ``Abort``."""
@@ -233,7 +251,7 @@ class ServiceHost:
             InvalidOperationError: The host is open, or was.
         """
         self._demand(CommunicationState.CREATED)
-        self._build()
+        self.build()
         self._is_mounted = True
         for listener in {listener: None for listener, _ in self._entrances}:
             site: Any = listener
@@ -250,8 +268,15 @@ class ServiceHost:
     ) -> None:
         await self.close()
 
-    def _build(self) -> None:
-        """Everything but sockets: what WCF does in InitializeRuntime."""
+    def build(self) -> None:
+        """Everything of ``open`` but the sockets, once: what WCF does in InitializeRuntime.
+
+        Raises:
+            ContractError: A contract cannot be dispatched, or not over its binding.
+            ConfigurationError: The page is not there.
+        """
+        if self._dispatchers:
+            return
         if not self._endpoints:
             raise ContractError(f"{self.name} has no endpoints: add one, in the configuration or in code")
         check_one_description([endpoint.contract for endpoint in self._endpoints])
@@ -282,16 +307,17 @@ class ServiceHost:
         port = address.port if address.port is not None else transport.default_port
         listener = self._listeners.get((type(transport), address.host, port))
         if listener is None:
-            listener = transport.listener(address.host, port, self._meter)
+            listener = transport.listener(address.host, port)
             if port:  # any free port is another one each time
                 self._listeners[type(transport), address.host, port] = listener
         entrance = Entrance(
-            path=address.path or "/",
+            path=unquote(address.path) or "/",
             host=address.host,
             transport=transport,
             open_timeout=endpoint.binding.open_timeout,
             close_timeout=endpoint.binding.close_timeout,
             accept=dispatcher.serve,
+            meter=self._meter,
             admit=lambda: self._admit(transport.pending_connections_limit),
             release=self._sessions.leave,
         )
@@ -303,6 +329,10 @@ class ServiceHost:
     async def _admit(self, waiting_limit: int) -> bool:
         if self._sessions.try_enter():
             return True
+        self._warnings.warn(
+            "maxConcurrentSessions (%d) reached: upgrades wait up to openTimeout, then get 503",
+            self._sessions.limit,
+        )
         if self._sessions.waiting >= waiting_limit:
             return False
         await self._sessions.enter()

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, Protocol
 from attrs import frozen
 
 from wsf.counters import Meter
+from wsf.description import ContractDescription
 from wsf.message import MessageType
 
 __all__ = ("Accept", "Admit", "Connection", "Entrance", "Listener", "Transport", "descriptor_limit")
@@ -93,6 +94,7 @@ class Entrance:
     open_timeout: float
     close_timeout: float
     accept: Accept
+    meter: Meter
     admit: Admit
     release: Callable[[], None]
 
@@ -160,7 +162,7 @@ class Transport(Protocol):
         """How many connections may be on their way to a session."""
         ...
 
-    def check(self, contract_is_duplex: bool) -> None:
+    def check(self, contract: ContractDescription) -> None:
         """Refuse, when the host opens, what this transport cannot carry.
 
         Raises:
@@ -168,6 +170,6 @@ class Transport(Protocol):
         """
         ...
 
-    def listener(self, host: str, port: int, meter: Meter) -> Listener:
+    def listener(self, host: str, port: int) -> Listener:
         """A listener for one site."""
         ...

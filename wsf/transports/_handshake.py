@@ -19,6 +19,8 @@ __all__ = (
     "Refusal",
     "check_host",
     "check_upgrade",
+    "is_host_name",
+    "is_origin",
     "is_token",
     "negotiate_sub_protocol",
     "quoted",
@@ -65,15 +67,16 @@ def check_host(headers: Headers, endpoint_host: str, allowed_hosts: Collection[s
         return None
     shown = quoted(", ".join(hosts))
     return Refusal(
-        421, "this host is not served here", f"Host {shown} is not the endpoint's; add it to allowedHosts"
+        421,
+        "this host is not served here",
+        f"Host {shown} is not the endpoint's; add it to httpTransport allowedHosts",
     )
 
 
 def check_upgrade(method: str, headers: Headers, allowed_origins: Collection[str]) -> Refusal | None:
     """The opening handshake's own rules (RFC 6455 section 4.2.1), then the Origin's."""
-    upgrade = ",".join(headers.getall("Upgrade", [])).lower()
-    connection = ",".join(headers.getall("Connection", [])).lower()
-    if method != "GET" or "websocket" not in upgrade or "upgrade" not in connection:
+    upgrade, connection = _tokens(headers, "Upgrade"), _tokens(headers, "Connection")
+    if method != "GET" or upgrade != ["websocket"] or "upgrade" not in connection:
         return Refusal(400, "this is a WebSocket endpoint: it answers WebSocket handshakes only")
     if headers.getall("Sec-WebSocket-Version", []) != [WEBSOCKET_VERSION]:
         return Refusal(
@@ -109,6 +112,16 @@ def negotiate_sub_protocol(headers: Headers, required: str | None) -> str | Refu
     )
 
 
+def is_origin(text: str) -> bool:
+    """Whether a setting is an origin as browsers write them, or ``null``, or ``*``."""
+    return text == "*" or _origin(text) is not None
+
+
+def is_host_name(text: str) -> bool:
+    """Whether a setting is the name of a host, without scheme and port."""
+    return _split_host(text) == (text.lower().strip("[]").removesuffix("."), None) and text != ""
+
+
 def is_token(text: str) -> bool:
     """Whether a subprotocol's name is one (RFC 6455 section 4.1: RFC 2616's token)."""
     return _TOKEN.fullmatch(text) is not None
@@ -130,6 +143,10 @@ def quoted(text: str) -> str:
     return ascii(text if len(text) <= MAX_QUOTED_LENGTH else text[:MAX_QUOTED_LENGTH] + "...")
 
 
+def _tokens(headers: Headers, name: str) -> list[str]:
+    return [token.strip().lower() for line in headers.getall(name, []) for token in line.split(",")]
+
+
 def _check_origin(headers: Headers, allowed: Collection[str]) -> Refusal | None:
     origins = headers.getall("Origin", [])
     if not origins or "*" in allowed:
@@ -142,7 +159,9 @@ def _check_origin(headers: Headers, allowed: Collection[str]) -> Refusal | None:
             return None
     shown = quoted(", ".join(origins))
     return Refusal(
-        403, "this origin is not allowed", f"origin {shown} is not allowed: add it to allowedOrigins"
+        403,
+        "this origin is not allowed",
+        f"origin {shown} is not allowed: add it to webSocketSettings allowedOrigins",
     )
 
 

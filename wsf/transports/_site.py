@@ -7,16 +7,18 @@ that do not become a session are bounded in number and in time.
 import asyncio
 import errno
 import hashlib
+import logging
 import mimetypes
+import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any, Final, cast
 
 from aiohttp import web
 
-from wsf.counters import Meter
+from wsf.counters import Meter, RareWarning
 from wsf.errors import (
     AddressAccessDeniedError,
     AddressAlreadyInUseError,
@@ -25,10 +27,12 @@ from wsf.errors import (
     ListenError,
 )
 from wsf.transports import Entrance, descriptor_limit
-from wsf.transports._handshake import WILDCARD_HOSTS, check_host
-from wsf.transports._upgrade import SERVER, text_response, upgrade
+from wsf.transports._handshake import WILDCARD_HOSTS, check_host, quoted
+from wsf.transports._upgrade import SERVER, peer_name, text_response, upgrade
 
 __all__ = ("Site", "static_files")
+
+logger = logging.getLogger("wsf.transports")
 
 #: connections the kernel holds until they are accepted; aiohttp's own default, 128, is soon full
 BACKLOG: Final = 1024
@@ -63,22 +67,29 @@ class Site:
         port: 0 lets the system choose; ``port`` tells what it chose.
     """
 
-    def __init__(self, host: str, port: int, meter: Meter) -> None:
+    def __init__(self, host: str, port: int) -> None:
         self._host = host
         self._port = port
-        self._meter = meter
         self._entrances: dict[str, Entrance] = {}
         self._static: dict[str, StaticFile] = {}
         self._runner: web.ServerRunner | None = None
         self._servers: list[asyncio.Server] = []
         self._sessions = 0
+        self._warnings = RareWarning(logger)
 
     def add(self, entrance: Entrance) -> None:
         """See ``Listener``."""
         if entrance.path in self._entrances or entrance.path in self._static:
             raise ContractError(
-                f"two endpoints, or an endpoint and the page, are at {entrance.path} of one site"
+                f"two endpoints, or an endpoint and the page, are at {entrance.path} of one site: give one "
+                f"of them another address"
             )
+        for other in self._entrances.values():
+            if _of_the_site(other) != _of_the_site(entrance):
+                raise ContractError(
+                    f"the endpoints {other.path} and {entrance.path} are on one site: their "
+                    f"maxPendingConnections and requestInitializationTimeout must be equal"
+                )
         self._entrances[entrance.path] = entrance
 
     def add_static(self, source: str) -> None:
@@ -106,16 +117,13 @@ class Site:
         if self._runner is not None:
             return
         transport = next(iter(self._entrances.values())).transport
-        server = web.Server(
-            self.serve, access_log=None, keepalive_timeout=transport.request_initialization_timeout
-        )
+        server = web.Server(self.serve)
         self._runner = web.ServerRunner(server, shutdown_timeout=REFUSAL_TIMEOUT)
         await self._runner.setup()
-        limit = transport.pending_connections_limit
         for sock in _bind(self._host, self._port):
             self._servers.append(
                 await asyncio.get_running_loop().create_server(
-                    lambda: self._protocol(server, limit), sock=sock, backlog=BACKLOG
+                    lambda: self._protocol(server, transport), sock=sock, backlog=BACKLOG
                 )
             )
 
@@ -147,7 +155,7 @@ class Site:
         if entrance is not None:
             self._sessions += 1
             try:
-                return await upgrade(request, entrance, self._meter)
+                return await upgrade(request, entrance)
             finally:
                 self._sessions -= 1
         allowed = {host for entrance in self._entrances.values() for host in entrance.transport.allowed_hosts}
@@ -159,12 +167,61 @@ class Site:
             return text_response(404, "there is nothing here")
         return static.response(request)
 
-    def _protocol(self, server: web.Server, limit: int) -> asyncio.Protocol:
-        """What serves a new connection: aiohttp, or a short 503 when too many have not come to a session."""
+    def _protocol(self, server: web.Server, transport: Any) -> asyncio.Protocol:
+        """What serves a new connection: aiohttp, or a short 503 when too many are no session yet."""
+        limit = transport.pending_connections_limit
         if self.pending >= limit or len(server.connections) >= descriptor_limit():
-            self._meter.connections_refused += 1
+            for meter in self._meters:
+                meter.connections_refused += 1
+            self._warnings.warn("maxPendingConnections (%d) reached: connections are refused with 503", limit)
             return _Refusing()
-        return server()
+        return _RequestHandler(
+            server,
+            self._refused,
+            loop=asyncio.get_running_loop(),
+            logger=logger,
+            access_log=None,
+            keepalive_timeout=transport.request_initialization_timeout,
+        )
+
+    @property
+    def _meters(self) -> list[Meter]:
+        """One for each service on the site: what is refused before a path is known counts for all."""
+        return list({id(entrance.meter): entrance.meter for entrance in self._entrances.values()}.values())
+
+    def _refused(self) -> None:
+        for meter in self._meters:
+            meter.requests_refused += 1
+
+
+class _RequestHandler(web.RequestHandler):
+    """aiohttp's, with an answer and a log line of our own for what is no request."""
+
+    __slots__ = ("_on_refused",)
+
+    def __init__(self, server: web.Server, on_refused: Callable[[], None], **settings: Any) -> None:
+        super().__init__(server, **settings)
+        self._on_refused = on_refused
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """aiohttp's own would quote the peer, tell versions, and log a traceback for every stray byte."""
+        if status >= 500:
+            logger.error("answering %s failed", quoted(request.path), exc_info=exc)
+        else:
+            self._on_refused()
+            said = str(exc).splitlines()[0] if exc and str(exc) else message or ""
+            logger.info("request refused: %s %d: %s", peer_name(request.transport), status, quoted(said))
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer had begun")
+        response = text_response(status, "this request cannot be answered")
+        response.force_close()
+        return response
 
 
 class StaticFile:
@@ -197,6 +254,12 @@ class _Refusing(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._deadline.cancel()
+
+
+def _of_the_site(entrance: Entrance) -> tuple[object, ...]:
+    """The settings of a transport that hold before a connection has named an endpoint."""
+    transport = entrance.transport
+    return (transport.pending_connections_limit, transport.request_initialization_timeout)
 
 
 def static_files(source: str) -> Iterator[tuple[str, bytes, str]]:
@@ -259,7 +322,8 @@ def _bind(host: str, port: int) -> list[socket.socket]:
 def _bound(family: int, kind: int, protocol: int, address: tuple[Any, ...]) -> socket.socket:
     sock = socket.socket(family, kind, protocol)
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name == "posix":  # on Windows it would let two programs listen on one port
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from wsf.counters import Meter
 from wsf.message import RemoteEndpointMessageProperty, WebSocketMessageProperty
+from wsf.settings import finite
 from wsf.transports import Entrance
 from wsf.transports._handshake import Refusal, check_host, check_upgrade, negotiate_sub_protocol, quoted
 from wsf.transports._websocket import ServerWebSocket, WebSocketConnection
 
-__all__ = ("SERVER", "text_response", "upgrade")
+__all__ = ("SERVER", "peer_name", "text_response", "upgrade")
 
 logger = logging.getLogger("wsf.transports")
 
@@ -22,8 +23,9 @@ logger = logging.getLogger("wsf.transports")
 SERVER: Final = "wsf"
 
 
-async def upgrade(request: web.BaseRequest, entrance: Entrance, meter: Meter) -> web.StreamResponse:
+async def upgrade(request: web.BaseRequest, entrance: Entrance) -> web.StreamResponse:
     """Answer a request for an endpoint: refuse it, or be its session until that is over."""
+    meter = entrance.meter
     sub_protocol = _negotiate(request, entrance)
     if isinstance(sub_protocol, Refusal):
         return _refuse(request, sub_protocol, meter)
@@ -41,10 +43,13 @@ async def upgrade(request: web.BaseRequest, entrance: Entrance, meter: Meter) ->
             protocols=() if sub_protocol is None else (sub_protocol,),
         )
         websocket.headers["Server"] = SERVER
-        await websocket.prepare(request)
+        try:
+            await websocket.prepare(request)
+        except ConnectionError:
+            return _refuse(request, Refusal(499, "the client left during the handshake"), meter)
         transport = request.transport
         if transport is not None:  # it is gone when the peer left during the handshake
-            await entrance.accept(_connect(request, transport, websocket, entrance, meter))
+            await entrance.accept(_connect(request, transport, websocket, entrance))
         return websocket
     finally:
         entrance.release()
@@ -52,6 +57,8 @@ async def upgrade(request: web.BaseRequest, entrance: Entrance, meter: Meter) ->
 
 def _negotiate(request: web.BaseRequest, entrance: Entrance) -> str | Refusal | None:
     settings = entrance.transport.web_socket_settings
+    if request.version < HttpVersion11:
+        return Refusal(400, "WebSocket handshakes need HTTP/1.1")
     return (
         check_host(request.headers, entrance.host, entrance.transport.allowed_hosts)
         or check_upgrade(request.method, request.headers, settings.allowed_origins)
@@ -61,7 +68,7 @@ def _negotiate(request: web.BaseRequest, entrance: Entrance) -> str | Refusal | 
 
 async def _admit(entrance: Entrance) -> bool:
     try:
-        async with asyncio.timeout(entrance.open_timeout):
+        async with asyncio.timeout(finite(entrance.open_timeout)):
             return await entrance.admit()
     except TimeoutError:
         return False
@@ -72,7 +79,6 @@ def _connect(
     transport: asyncio.Transport,
     websocket: ServerWebSocket,
     entrance: Entrance,
-    meter: Meter,
 ) -> WebSocketConnection:
     remote = _remote(request)
     headers = MappingProxyType(
@@ -90,20 +96,19 @@ def _connect(
         websocket,
         transport,
         properties,
-        f"{remote.address}:{remote.port}",
+        peer_name(transport),
         keep_alive_interval=entrance.transport.web_socket_settings.effective_keep_alive_interval,
         close_timeout=entrance.close_timeout,
-        meter=meter,
+        max_message_size=entrance.transport.max_received_message_size,
+        meter=entrance.meter,
     )
 
 
 def _refuse(request: web.BaseRequest, refusal: Refusal, meter: Meter) -> web.Response:
     meter.handshakes_refused += 1
-    remote = _remote(request)
     logger.info(
-        "handshake refused: %s:%s %s %s: %s",
-        remote.address,
-        remote.port,
+        "handshake refused: %s %s %s: %s",
+        peer_name(request.transport),
         quoted(request.path),
         refusal.status,
         refusal.remedy or refusal.text,
@@ -114,6 +119,14 @@ def _refuse(request: web.BaseRequest, refusal: Refusal, meter: Meter) -> web.Res
 def text_response(status: int, text: str, headers: Mapping[str, str] = MappingProxyType({})) -> web.Response:
     """A short answer in words of our own."""
     return web.Response(status=status, text=text + "\n", headers={**headers, "Server": SERVER})
+
+
+def peer_name(transport: asyncio.Transport | None) -> str:
+    """The peer of a connection as ``host:port`` or ``[host]:port``, for a log line."""
+    peer = transport.get_extra_info("peername") if transport else None
+    if not (isinstance(peer, tuple) and len(peer) >= 2):
+        return "unknown"  # a Unix socket, or gone already
+    return f"[{peer[0]}]:{peer[1]}" if ":" in str(peer[0]) else f"{peer[0]}:{peer[1]}"
 
 
 def _remote(request: web.BaseRequest) -> RemoteEndpointMessageProperty:

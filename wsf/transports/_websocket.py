@@ -47,13 +47,6 @@ RESET_ON_CLOSE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1
 _MESSAGE_TYPES: Final = {WSMsgType.TEXT: MessageType.TEXT, WSMsgType.BINARY: MessageType.BINARY}
 _OPCODES: Final = {MessageType.TEXT: OPCODE_TEXT, MessageType.BINARY: OPCODE_BINARY}
 
-#: what aiohttp's reader refuses, by the close code it would send: our error, in our words
-_ERRORS: Final[Mapping[int, tuple[type[ProtocolError], str]]] = {
-    CloseCode.MESSAGE_TOO_BIG: (QuotaExceededError, "message too big"),
-    CloseCode.INVALID_PAYLOAD: (EncodingError, "invalid payload"),
-}
-_PROTOCOL_ERROR: Final = (ProtocolError, "protocol error")
-
 
 class ServerWebSocket(web.WebSocketResponse[Literal[False]]):
     """aiohttp's WebSocket without its close handshake: it would answer some close codes wrongly.
@@ -113,6 +106,7 @@ class WebSocketConnection:
         transport: The asyncio transport below it.
         keep_alive_interval: s between two signs of life; a pong is due within half of it. ``inf``: no pings.
         close_timeout: s until a peer that does not let go is aborted.
+        max_message_size: Bytes; what a too big message's sender is told. aiohttp's reader knows it, too.
     """
 
     def __init__(
@@ -124,6 +118,7 @@ class WebSocketConnection:
         *,
         keep_alive_interval: float,
         close_timeout: float,
+        max_message_size: int,
         meter: Meter,
     ) -> None:
         self.properties = properties
@@ -135,6 +130,7 @@ class WebSocketConnection:
         self._tap = _Tap(transport, self._on_drained)
         self._meter = meter
         self._close_timeout = close_timeout
+        self._max_message_size = max_message_size
         self._keep_alive = keep_alive_interval
         self._pulse: asyncio.TimerHandle | None = None
         if math.isfinite(keep_alive_interval):
@@ -213,21 +209,28 @@ class WebSocketConnection:
         elif kind is WSMsgType.CLOSE:
             self._closed_by_peer(data, reason)
         elif kind is WSMsgType.ERROR and isinstance(data, WebSocketError):
-            self._refuse(_ERRORS.get(data.code, _PROTOCOL_ERROR))
+            self._refuse(self._error_of(data.code))
         elif kind is not WSMsgType.PONG:
             self._finish(ConnectionClosedError(CloseCode.ABNORMAL, clean=False))
 
-    def _refuse(self, refusal: tuple[type[ProtocolError], str]) -> None:
+    def _error_of(self, code: int) -> ProtocolError:
+        """What aiohttp's reader refuses, by the close code that it would send, in our words."""
+        if code == CloseCode.MESSAGE_TOO_BIG:
+            return QuotaExceededError(f"message over {self._max_message_size} bytes (maxReceivedMessageSize)")
+        if code == CloseCode.INVALID_PAYLOAD:
+            return EncodingError("a close reason that is not UTF-8")
+        return ProtocolError("protocol error")
+
+    def _refuse(self, error: ProtocolError) -> None:
         """The peer broke the wire's rules: nothing it sends from here on is looked at."""
         self._tap.is_deaf = True
         if self._close_sent is None:
-            error, reason = refusal
-            raise error(reason)
+            raise error
         self.abort()
 
     def _closed_by_peer(self, code: int, reason: str) -> None:
         if code in FORBIDDEN_CLOSE_CODES or code >= 5000:
-            self._refuse((ProtocolError, "invalid close code"))
+            self._refuse(ProtocolError("invalid close code"))
             return
         if self._close_sent is None:
             self._on_drained()  # what was accepted for this client still goes out before our close frame
@@ -235,8 +238,9 @@ class WebSocketConnection:
         # the server lets go of TCP first (RFC 6455 section 7.1.1)
         self._transport.close()
         self._finish(ConnectionClosedError(code or CloseCode.NO_STATUS, reason, clean=True))
-        held = self._loop.call_later(self._close_timeout, self._abort_if_held)
-        self._tap.lost.add_done_callback(lambda _: held.cancel())
+        if math.isfinite(self._close_timeout):
+            held = self._loop.call_later(self._close_timeout, self._abort_if_held)
+            self._tap.lost.add_done_callback(lambda _: held.cancel())
 
     async def _answer(self) -> None:
         """Read until the peer's close frame; the session's task does it if it is reading anyway."""

@@ -11,10 +11,10 @@ from typing import ClassVar, Final
 from aiohttp import web
 from attrs import field, frozen, validators
 
-from wsf.counters import Meter
+from wsf.description import ContractDescription
 from wsf.errors import ContractError
 from wsf.settings import ByteCount, Seconds, no_effect, refused
-from wsf.transports._handshake import is_token
+from wsf.transports._handshake import is_host_name, is_origin, is_token
 from wsf.transports._site import Site
 
 __all__ = ("Application", "HttpTransport", "TransferMode", "WebSocketSettings", "WebSocketTransportUsage")
@@ -49,6 +49,22 @@ class TransferMode(Enum):
     STREAMED_RESPONSE = "StreamedResponse"
 
 
+def _are_origins(_instance: object, _attribute: object, values: tuple[str, ...]) -> None:
+    for value in values:
+        if not is_origin(value):
+            raise ValueError(
+                f"allowedOrigins: {value!r} is no origin: write https://app.example without a path, null or *"
+            )
+
+
+def _are_hosts(_instance: object, _attribute: object, values: tuple[str, ...]) -> None:
+    for value in values:
+        if not is_host_name(value):
+            raise ValueError(
+                f"allowedHosts: {value!r} is no name of a host: write it without scheme and port"
+            )
+
+
 def _is_sub_protocol(instance: object, attribute: object, value: str | None) -> None:
     if value is not None and not is_token(value):
         raise ValueError(f"{value!r} is not one token: letters, digits and !#$%&'*+-.^_`|~")
@@ -74,7 +90,7 @@ class WebSocketSettings:
     sub_protocol: str | None = field(default=None, validator=_is_sub_protocol)
     disable_payload_masking: bool = no_effect("only clients mask", default=False)
     max_pending_connections: int = field(default=0, validator=validators.ge(0))
-    allowed_origins: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = field(default=(), validator=_are_origins)
 
     @property
     def effective_keep_alive_interval(self) -> float:
@@ -100,7 +116,7 @@ class HttpTransport:
     max_received_message_size: ByteCount = field(default=65536, validator=validators.ge(1))
     max_buffer_size: ByteCount | None = field(default=None, validator=validators.optional(validators.ge(1)))
     _request_initialization_timeout: Seconds = field(default=0, alias="request_initialization_timeout")
-    allowed_hosts: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = field(default=(), validator=_are_hosts)
     transfer_mode: TransferMode = refused("messages are buffered", default=TransferMode.BUFFERED)
     authentication_scheme: str = refused("there is no HTTP authentication", default="Anonymous")
     message_handler_factory: str | None = refused("it names a .NET class", default=None)
@@ -141,21 +157,22 @@ class HttpTransport:
         """s that a connection has until its request is complete; WCF's 0, no limit, is the default here."""
         return self._request_initialization_timeout or DEFAULT_REQUEST_INITIALIZATION_TIMEOUT
 
-    def check(self, contract_is_duplex: bool) -> None:
+    def check(self, contract: ContractDescription) -> None:
         """Refuse anything but WebSockets: HTTP request-reply is not served.
 
         Raises:
             ContractError: Names ``transportUsage``.
         """
         usage = self.web_socket_settings.transport_usage
+        is_duplex = contract.callback is not None
         if usage is WebSocketTransportUsage.NEVER or (
-            usage is WebSocketTransportUsage.WHEN_DUPLEX and not contract_is_duplex
+            usage is WebSocketTransportUsage.WHEN_DUPLEX and not is_duplex
         ):
             raise ContractError(
-                f"the contract needs a duplex session, which httpTransport gives over WebSockets only: "
-                f'set webSocketSettings transportUsage="Always" (it is "{usage.value}")'
+                f"{contract.contract_type.__qualname__} over httpTransport: only WebSockets are served, and "
+                f"transportUsage is {usage.value}: set it to Always in webSocketSettings"
             )
 
-    def listener(self, host: str, port: int, meter: Meter) -> Site:
+    def listener(self, host: str, port: int) -> Site:
         """See ``Transport``."""
-        return Site(host, port, meter)
+        return Site(host, port)
