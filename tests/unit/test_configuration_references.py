@@ -37,7 +37,8 @@ def test_a_right_file_has_no_problem() -> None:
         ),
         (
             "address: http://h/a, binding: netHttpBinding, contract: C",
-            "f:2:32: binding: there is no 'netHttpBinding': write a customBinding",
+            "f:2:32: binding: there is no 'netHttpBinding': write a customBinding of "
+            "byteStreamMessageEncoding and httpTransport",
         ),
         (
             "address: http://h/a, binding: customBinding, bindingConfiguration: socket, contract: C",

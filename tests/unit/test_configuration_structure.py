@@ -305,7 +305,7 @@ def test_a_binding_is_an_encoding_over_a_transport() -> None:
         ),
         (
             "textMessageEncoding: {}, httpTransport: {}",
-            ["f:3:6: 'textMessageEncoding' is not in wsf: there is no SOAP"],
+            ["f:3:6: 'textMessageEncoding' is not in wsf: write byteStreamMessageEncoding"],
         ),
         (
             "reliableSession: {}, byteStreamMessageEncoding: {}, httpTransport: {}",
@@ -339,7 +339,8 @@ def test_the_parts_of_a_binding_are_one_encoding_then_one_transport(parts: str, 
         ("custmBinding", "f:2:3: unknown key 'custmBinding' (did you mean 'customBinding'?)"),
         (
             "netHttpBinding",
-            "f:2:3: 'netHttpBinding' is not in wsf: write a customBinding",
+            "f:2:3: 'netHttpBinding' is not in wsf: write a customBinding of "
+            "byteStreamMessageEncoding and httpTransport",
         ),
     ],
 )

@@ -16,8 +16,8 @@ def blocks(language: str) -> list[str]:
 
 
 async def test_the_contract_and_the_configuration_of_the_readme_serve(tmp_path: Path) -> None:
-    (python,), (yaml,) = blocks("python"), blocks("yaml")
-    (tmp_path / "echo.py").write_text(python)
+    (echo, _), (yaml,) = blocks("python"), blocks("yaml")
+    (tmp_path / "echo.py").write_text(echo)
     (tmp_path / "echo.yaml").write_text(yaml.replace(":8004/", ":0/"))
     async with program("host", "echo.yaml", module="wsf", cwd=tmp_path) as running:
         async with connect(await running.line(r"Endpoint +(ws://\S+)")) as client:
@@ -25,7 +25,24 @@ async def test_the_contract_and_the_configuration_of_the_readme_serve(tmp_path: 
             assert await client.recv() == "x"
 
 
+async def test_the_push_of_the_readme_pushes(tmp_path: Path) -> None:
+    (echo, clock), (yaml,) = blocks("python"), blocks("yaml")
+    (tmp_path / "echo.py").write_text(echo)
+    (tmp_path / "clock.py").write_text(clock)
+    (tmp_path / "clock.yaml").write_text(
+        yaml.replace(":8004/", ":0/").replace("echo.EchoService", "clock.Clock")
+    )
+    async with program("host", "clock.yaml", module="wsf", cwd=tmp_path) as running:
+        async with connect(await running.line(r"Endpoint +(ws://\S+)")) as client:
+            await client.send("hello")
+            assert ":" in str(await client.recv())
+        running.process.terminate()
+        status, _, err = await running.end()
+    assert status == 0
+    assert "Traceback" not in err
+
+
 def test_the_newcomers_first_screen_is_short() -> None:
-    (python,), (yaml,) = blocks("python"), blocks("yaml")
-    assert len([line for line in python.splitlines() if line]) <= 20
+    (echo, _), (yaml,) = blocks("python"), blocks("yaml")
+    assert len([line for line in echo.splitlines() if line]) <= 20
     assert len(yaml.splitlines()) <= 13

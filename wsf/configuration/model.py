@@ -34,7 +34,8 @@ _NO_WSDL: Final = "there is no WSDL to write it in"
 _NO_STANDARD_ENDPOINTS: Final = "there are no standard endpoints: write address, binding and contract"
 _NO_SOAP_SECURITY: Final = "there is no SOAP security"
 _NO_SOAP: Final = "there is no SOAP"
-_WRITE_CUSTOM: Final = "write a customBinding"
+_WRITE_CUSTOM: Final = "write a customBinding of byteStreamMessageEncoding and httpTransport"
+_WRITE_BYTE_STREAM: Final = "write byteStreamMessageEncoding"
 
 _STATIC_CONTENT: Final = re.compile(r"(?:[^\W\d]\w*\.)*[^\W\d]\w*:[\w-][\w.-]*(?:/[\w-][\w.-]*)*")
 
@@ -195,22 +196,22 @@ NOT_IN_WSF: Final = {
     "context": _NO_SOAP,
     "oneWay": "each operation says is_one_way itself",
     "reliableSession": "there is no WS-ReliableMessaging",
-    "security": _NO_SOAP_SECURITY,
+    "security": f"{_NO_SOAP_SECURITY}: remove it",
     "sslStreamSecurity": _NO_SOAP_SECURITY,
     "transactionFlow": "there are no transactions",
     "windowsStreamSecurity": "there is no Windows authentication",
-    "binaryMessageEncoding": "there is no .NET binary XML",
-    "mtomMessageEncoding": _NO_SOAP,
-    "textMessageEncoding": _NO_SOAP,
-    "webMessageEncoding": "there is no REST endpoint",
-    "httpsTransport": "TLS ends at a proxy before the host",
+    "binaryMessageEncoding": _WRITE_BYTE_STREAM,
+    "mtomMessageEncoding": _WRITE_BYTE_STREAM,
+    "textMessageEncoding": _WRITE_BYTE_STREAM,
+    "webMessageEncoding": _WRITE_BYTE_STREAM,
+    "httpsTransport": "let a proxy end TLS, and write httpTransport and an http:// address",
     "msmqTransport": "there is no MSMQ",
     "namedPipeTransport": "there are no named pipes",
     "tcpTransport": "there is no net.tcp",
     "udpTransport": "there is no SOAP over UDP",
     "basicHttpBinding": _WRITE_CUSTOM,
     "basicHttpsBinding": _WRITE_CUSTOM,
-    "mexHttpBinding": _WRITE_CUSTOM,
+    "mexHttpBinding": "there is no WSDL: remove the endpoint",
     "netHttpBinding": _WRITE_CUSTOM,
     "netHttpsBinding": _WRITE_CUSTOM,
     "netMsmqBinding": _WRITE_CUSTOM,
