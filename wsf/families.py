@@ -5,6 +5,7 @@
 written ``package.module:ClassName``.
 """
 
+import difflib
 import importlib
 import pkgutil
 import re
@@ -70,7 +71,9 @@ def resolve(name: str) -> Any:
     try:
         return getattr(module, attribute)
     except AttributeError:
-        raise LookupError(f"module {module_name!r} has no {attribute!r}") from None
+        near = difflib.get_close_matches(attribute, vars(module), 1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise LookupError(f"module {module_name!r} has no {attribute!r}{hint}") from None
 
 
 def _camel(stem: str) -> str:

@@ -213,14 +213,17 @@ async def test_a_session_without_messages_is_closed_at_receive_timeout(
     assert "receiveTimeout" in caplog.text
 
 
-async def test_a_message_either_way_restarts_the_idle_time() -> None:
+@pytest.mark.parametrize("way", ["in", "out"])
+async def test_a_message_either_way_restarts_the_idle_time(way: str) -> None:
     given = Given(receive_timeout=0.2)
     loop = asyncio.get_running_loop()
-    end = loop.time() + 0.3
+    end = loop.time() + 0.5
     while loop.time() < end:
-        given.channel.send(TEXT)
-        given.connection.say(b"x")
-        await given.channel.receive()
+        if way == "out":
+            given.channel.send(TEXT)
+        else:
+            given.connection.say(b"x")
+            await given.channel.receive()
         await asyncio.sleep(0.01)
     assert given.channel.state is CommunicationState.OPENED
     given.channel.abort()

@@ -430,6 +430,8 @@ async def test_a_single_object_made_by_class_is_released_with_the_host_and_a_giv
         async with serving(service):
             assert released in ([], ["made"])
     assert released == ["made"]
+    await ServiceHost(Closing).close()  # never opened, but made
+    assert released == ["made", "made"]
 
 
 async def test_a_path_may_have_escapes() -> None:

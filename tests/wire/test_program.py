@@ -122,6 +122,7 @@ async def test_an_address_in_use_is_one_line_and_status_1(tmp_path: Path) -> Non
     [
         ("nowhere.Service", ["app.yaml:", "no module 'nowhere'"]),
         ("chatservice.Nobody", ["app.yaml:", "has no 'Nobody'"]),
+        ("chatservice.ChatServiceImplementaton", ["(did you mean 'ChatServiceImplementation'?)"]),
         ("chatservice.Chatter", ["app.yaml:", "implements no service contract"]),
         ("os.path", ["app.yaml:", "not a class"]),
         ("broken.Service", ["app.yaml:", "broken.py:1", "ZeroDivisionError"]),
@@ -244,8 +245,11 @@ async def test_the_working_directory_is_first_on_the_import_path(tmp_path: Path)
 
 
 async def test_a_null_origin_comes_in_only_when_it_is_allowed(tmp_path: Path) -> None:
-    headers = {"Origin": "null"}
-    async with program(on_free_port(tmp_path), "--allow-origin", "null") as running:
-        async with connect(await running.line(r"Endpoint +(ws://\S+)"), additional_headers=headers) as client:
-            await client.send('{"nickname":"n","room":"r","message":"m"}')
-            assert await client.recv()
+    config = Path(on_free_port(tmp_path))
+    config.write_text(config.read_text().replace("Always,", "Always, allowedOrigins: https://a.example,"))
+    async with program(str(config), "--allow-origin", "null") as running:
+        address = await running.line(r"Endpoint +(ws://\S+)")
+        for origin in ("null", "https://a.example"):  # the file's own stay allowed
+            async with connect(address, additional_headers={"Origin": origin}) as client:
+                await client.send('{"nickname":"n","room":"r","message":"m"}')
+                assert await client.recv()

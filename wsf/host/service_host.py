@@ -182,6 +182,8 @@ class ServiceHost:
 
         Running over the deadline is logged, and no error. WCF: ``Close``.
         """
+        if self.state is CommunicationState.CREATED:
+            await self._stop()  # a SINGLE object was made with the host
         if self.state in (CommunicationState.CREATED, CommunicationState.FAULTED):
             self.state = CommunicationState.CLOSED
         if self.state is not CommunicationState.OPENED:
