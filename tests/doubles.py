@@ -36,7 +36,7 @@ class FakeConnection:
     def __init__(self) -> None:
         self.properties: Mapping[str, object] = {}
         self.peer = "test:0"
-        self.drained = lambda: None
+        self.drained = self.filled = self.lost = lambda: None
         self.inbound: asyncio.Queue[tuple[bytes, MessageType] | BaseException] = asyncio.Queue()
         self.written: list[bytes] = []
         self.frames_made = 0

@@ -6,6 +6,7 @@ is over its bound without the room changing under it.
 """
 
 import asyncio
+import inspect
 import itertools
 import logging
 import math
@@ -20,6 +21,7 @@ from wsf.bindings import Binding
 from wsf.counters import Meter
 from wsf.errors import (
     CloseCode,
+    CloseTimeoutError,
     CommunicationError,
     CommunicationObjectAbortedError,
     CommunicationObjectClosedError,
@@ -71,6 +73,8 @@ class Event:
         self._handlers: list[Callable[[Any], object]] = []
 
     def __iadd__(self, handler: Callable[[Any], object]) -> Self:
+        if inspect.iscoroutinefunction(handler):
+            raise TypeError(f"{handler.__qualname__} is async: a handler of an event is an ordinary function")
         if handler not in self._handlers:
             self._handlers.append(handler)
         return self
@@ -114,6 +118,7 @@ class DuplexSessionChannel:
         state: Read it before a send that may not fail.
         close_status: How the session ended; None while it lasts.
         callback: The typed proxy of the client, once somebody asked for it.
+        running_operations: How many the client's messages have started that have not ended: no idle session.
     """
 
     def __init__(
@@ -130,6 +135,7 @@ class DuplexSessionChannel:
         self.state = CommunicationState.CREATED
         self.close_status: CloseStatus | None = None
         self.callback: Any = None
+        self.running_operations = 0
         self.opened = Event()
         self.closing = Event()
         self.closed = Event()
@@ -141,6 +147,7 @@ class DuplexSessionChannel:
             send_timeout=binding.send_timeout,
             on_slow=self._on_slow,
         )
+        connection.lost = self._on_lost
         self._connection = connection
         self._binding = binding
         self._encoding = binding.encoding
@@ -210,7 +217,9 @@ class DuplexSessionChannel:
         """Send what waits, then a close frame, and wait for the client's: closeTimeout for all of it.
 
         Raises:
-            TimeoutError: The client did not answer in time; the channel was aborted.
+            CloseTimeoutError: The client did not answer in time; the channel was aborted. An operation that
+                holds a lock others wait for had better call ``abort``, or ``close`` in a task of its own.
+            CommunicationObjectAbortedError: It was aborted meanwhile, or the client did not keep up.
             CommunicationObjectFaultedError: It was FAULTED; it is CLOSED now.
 
         WCF: ``Close``.
@@ -224,9 +233,14 @@ class DuplexSessionChannel:
         try:
             async with asyncio.timeout(finite(self._binding.close_timeout)):
                 await self.outbox.drain()
+                if self._was_aborted:
+                    raise CommunicationObjectAbortedError("the channel was aborted while it closed")
                 await self._connection.close(code, reason)
-        except BaseException as error:
-            self._meter.close_timeouts += isinstance(error, TimeoutError)
+        except TimeoutError:
+            self._meter.close_timeouts += 1
+            self.abort()
+            raise CloseTimeoutError("the client did not answer the close frame (closeTimeout)") from None
+        except BaseException:
             self.abort()
             raise
         self._finish()
@@ -237,7 +251,8 @@ class DuplexSessionChannel:
             return
         self._was_aborted = True
         if self.state is CommunicationState.CLOSING:  # the client did not play its part
-            self.close_status = CloseStatus(CloseCode.ABNORMAL, "cut while closing")
+            said = self.close_status or CloseStatus(CloseCode.ABNORMAL)
+            self.close_status = CloseStatus(said.code, f"{said.reason}; the client did not answer")
         self._begin_closing(CloseStatus(CloseCode.ABNORMAL, "aborted"))
         self._connection.abort()
         self._finish()
@@ -264,11 +279,16 @@ class DuplexSessionChannel:
     def _encode(self, message: Message) -> bytes:
         return self._connection.frame(self._encoding.encode(message), message.message_type)
 
+    def _on_lost(self) -> None:
+        self.ended(ConnectionClosedError(CloseCode.ABNORMAL, clean=False))
+
     def _on_slow(self, error: SlowClientError) -> None:
         if error.is_timeout:
             self._meter.send_timeouts += 1
         else:
             self._meter.slow_clients_aborted += 1
+        if self.state is CommunicationState.CLOSING:
+            self.abort()
         self.fault(error, error.close_code, str(error))
 
     def _begin_closing(self, status: CloseStatus) -> None:
@@ -288,7 +308,9 @@ class DuplexSessionChannel:
     def _check_idle(self) -> None:
         """receiveTimeout: no message either way. Pings do not count. WCF: SessionIdleManager."""
         timeout = self._binding.receive_timeout
-        rest = self._active_at + timeout - self._loop.time()
+        rest = timeout if self.running_operations else self._active_at + timeout - self._loop.time()
+        if self.state is not CommunicationState.OPENED:
+            return
         if rest > 0:
             self._idle = self._loop.call_later(rest, self._check_idle)
             return

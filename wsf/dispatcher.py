@@ -61,13 +61,12 @@ class ServiceRuntime:
 class _Session:
     """What the dispatcher keeps of one session."""
 
-    __slots__ = ("channel", "has_begun", "instance", "loop", "running", "tasks")
+    __slots__ = ("channel", "has_begun", "instance", "loop", "tasks")
 
     def __init__(self, channel: DuplexSessionChannel, loop: "asyncio.Task[None]") -> None:
         self.channel = channel
         self.instance: InstanceContext | None = None
         self.has_begun = False
-        self.running = 0
         self.loop = loop
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -129,7 +128,7 @@ class Dispatcher:
         The caller bounds the time; then ``abort``.
         """
         self._closing = CloseStatus(code, reason)
-        idle = [session for session in self._sessions if not session.running]
+        idle = [session for session in self._sessions if not session.channel.running_operations]
         await asyncio.gather(*(self._part(session, self._closing) for session in idle))
         await self._empty.wait()
 
@@ -137,7 +136,7 @@ class Dispatcher:
         """End every session now, running operations with it. Waits a moment for them to notice."""
         for session in list(self._sessions):
             session.channel.abort()
-            for task in session.tasks or ([session.loop] if session.running else []):
+            for task in session.tasks or ([session.loop] if session.channel.running_operations else []):
                 task.cancel()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ABORT_TIMEOUT):
@@ -211,7 +210,9 @@ class Dispatcher:
         if not (session.has_begun or operation.is_initiating):
             return self._blame_peer(ProtocolError(f"{operation.name} cannot be the first call of a session"))
         session.has_begun = True
-        session.running += 1  # from here on the message is accepted: closing waits until it has been served
+        session.channel.running_operations += (
+            1  # from here on the message is accepted: closing waits until it has been served
+        )
         calls = self._service.calls
         if not calls.try_enter():
             await self._wait_for(calls, session)
@@ -226,7 +227,7 @@ class Dispatcher:
         try:
             await calls.enter()
         except BaseException:
-            session.running -= 1
+            session.channel.running_operations -= 1
             raise
 
     async def _run_apart(self, session: _Session, operation: OperationDescription, message: Message) -> None:
@@ -245,10 +246,14 @@ class Dispatcher:
             logger.warning(
                 "a call to another client failed: %s in %s: %s", operation.name, _named(session), error
             )
+        except asyncio.CancelledError:
+            if cast("asyncio.Task[None]", asyncio.current_task()).cancelling():
+                raise  # the host aborts; any other is the service's own
+            return self._blame_service(operation)
         except Exception:
             return self._blame_service(operation)
         finally:
-            session.running -= 1
+            session.channel.running_operations -= 1
             self._service.calls.leave()
         return CloseStatus(CloseCode.NORMAL) if operation.is_terminating else None
 

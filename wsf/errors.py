@@ -14,6 +14,7 @@
        ├─ CommunicationObjectAbortedError    used after abort                   (nothing sent)
        ├─ CommunicationObjectFaultedError    used after the connection was lost (nothing sent)
        │  └─ SlowClientError                 its outbox is over its bound       1013
+       ├─ CloseTimeoutError (TimeoutError)   it did not answer our close frame  (nothing more sent)
        ├─ ConnectionClosedError              how a connection ended; the reader's end of stream
        └─ ProtocolError                      the peer's fault                   1002
           ├─ ActionNotSupportedError         no such operation and no "*"       1003
@@ -33,6 +34,7 @@ __all__ = (
     "AddressAccessDeniedError",
     "AddressAlreadyInUseError",
     "CloseCode",
+    "CloseTimeoutError",
     "CommunicationError",
     "CommunicationObjectAbortedError",
     "CommunicationObjectClosedError",
@@ -132,6 +134,10 @@ class SlowClientError(CommunicationObjectFaultedError):
     def __init__(self, message: str, *, is_timeout: bool = False) -> None:
         super().__init__(message)
         self.is_timeout = is_timeout
+
+
+class CloseTimeoutError(CommunicationError, TimeoutError):
+    """A client did not answer a close frame within closeTimeout. WCF: TimeoutException of ``Close``."""
 
 
 class ConnectionClosedError(CommunicationError):

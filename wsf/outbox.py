@@ -67,6 +67,7 @@ class Outbox:
     ) -> None:
         self._connection = connection
         connection.drained = self._on_drained
+        connection.filled = self._on_filled
         self._loop = asyncio.get_running_loop()
         self._frames: deque[bytes] = deque()
         self._send_timeout = send_timeout
@@ -111,11 +112,21 @@ class Outbox:
             self._scheduled = None
         while self._frames and not self._is_blocked and not self._is_closed:
             self._is_blocked = not self._connection.write(self._batch())
+        self._guard()
+        self._report_drained()
+
+    def _on_filled(self) -> None:
+        """The socket is full, by whatever was written: a pong, too."""
+        self._is_blocked = True
+        self._guard()
+
+    def _guard(self) -> None:
+        if self._is_closed:
+            return
         if self._is_blocked and self._watch is None and self._send_timeout < float("inf"):
             self._unsent = self._connection.unsent
             self._progress_at = self._loop.time()
             self._watch = self._loop.call_later(self._watch_interval, self._look)
-        self._report_drained()
 
     async def drain(self) -> None:
         """Wait until the socket has taken everything, or the outbox is closed."""

@@ -13,7 +13,7 @@ from wsf.reflection import describe
 
 
 def with_classes(service: ConfiguredService) -> ConfiguredService:
-    """A service with the class behind each name: a Python name leads to it, a configuration name is its own."""
+    """A service with the class behind each name, be it a Python name or a configuration name."""
     by_configuration_name: dict[str | None, object] = {
         behavior_of(ChatServiceImplementation).configuration_name: ChatServiceImplementation,
         describe(ChatService).configuration_name: ChatService,
@@ -31,7 +31,8 @@ def with_classes(service: ConfiguredService) -> ConfiguredService:
 def without_own_lines(yaml: str) -> str:
     """The file without what only wsf has: the page and the limits."""
     kept = yaml.partition("\nbehaviors:")[0]
-    lines = [line for line in kept.splitlines() if "host:" not in line and "staticContent" not in line]
+    own = ("    host:", "      staticContent:")
+    lines = [line for line in kept.splitlines() if not line.startswith(own)]
     return "\n".join(lines) + "\n"
 
 

@@ -227,3 +227,53 @@ async def test_a_message_either_way_restarts_the_idle_time(way: str) -> None:
         await asyncio.sleep(0.01)
     assert given.channel.state is CommunicationState.OPENED
     given.channel.abort()
+
+
+async def test_a_session_whose_operation_runs_is_not_idle() -> None:
+    given = Given(receive_timeout=0.02)
+    given.channel.running_operations = 1
+    await asyncio.sleep(0.06)
+    assert given.channel.state is CommunicationState.OPENED
+    given.channel.running_operations = 0
+    async with asyncio.timeout(5):
+        while given.channel.state is not CommunicationState.CLOSED:
+            await asyncio.sleep(0.001)
+    assert given.meter.idle_timeouts == 1
+
+
+async def test_a_faulted_channel_is_not_idle_any_more() -> None:
+    given = Given(receive_timeout=0.02)
+    given.channel.ended(ConnectionClosedError(1006, clean=False))
+    await asyncio.sleep(0.06)
+    assert given.meter.idle_timeouts == 0
+    given.channel.abort()
+
+
+async def test_a_client_that_is_slow_while_closing_is_aborted_and_hears_no_clean_goodbye(
+    given: Given,
+) -> None:
+    given.connection.is_full = True
+    given.channel.send(TEXT)
+    given.channel.outbox.flush()
+    given.channel.send(TEXT)
+    closing = asyncio.create_task(given.channel.close(1000, "bye"))
+    await asyncio.sleep(0)
+    for _ in range(3):
+        given.channel.outbox.append(b"y" * 60)
+    with pytest.raises(CommunicationObjectAbortedError):
+        await closing
+    assert given.connection.closed_with is None
+    assert given.connection.is_aborted
+    assert given.meter.slow_clients_aborted == 1
+
+
+async def test_an_async_handler_of_an_event_is_refused(given: Given) -> None:
+    async def handler(channel: object) -> None: ...
+
+    with pytest.raises(TypeError, match="async"):
+        given.channel.closed += handler
+
+
+async def test_a_lost_connection_is_known_without_reading(given: Given) -> None:
+    given.connection.lost()
+    assert given.channel.state is CommunicationState.FAULTED

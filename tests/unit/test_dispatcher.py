@@ -142,6 +142,22 @@ class TestErrors:
         assert "ZeroDivisionError: secret" in caplog.text
         assert served.meter.operations_failed == 1
 
+    @pytest.mark.parametrize("concurrency", list(ConcurrencyMode))
+    async def test_a_cancellation_that_nobody_asked_for_is_the_services_own_error(
+        self, concurrency: ConcurrencyMode
+    ) -> None:
+        async def await_a_cancelled_task(message: Message) -> None:
+            task = asyncio.create_task(asyncio.Event().wait())
+            task.cancel()
+            await task
+
+        served = Served(await_a_cancelled_task, concurrency=concurrency)
+        connection = served.connect(b"x")
+        await served.end()
+        assert connection.closed_with is not None
+        assert connection.closed_with[0] == 1011
+        assert served.meter.operations_failed == 1
+
     async def test_a_peers_fault_is_counted_and_not_a_failure(self) -> None:
         async def read(message: Message) -> None:
             raise SerializationError("member")

@@ -1,13 +1,21 @@
 """Laws of the frames that we write ourselves (RFC 6455 sections 5.2 and 5.5)."""
 
+import asyncio
 import struct
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wsf.transports import SPARE_DESCRIPTORS, descriptor_limit
-from wsf.transports._websocket import MAX_CLOSE_REASON_BYTES, OPCODE_BINARY, close_reason, encode_frame
+from wsf.transports._websocket import (
+    MAX_CLOSE_REASON_BYTES,
+    OPCODE_BINARY,
+    _Tap,
+    close_reason,
+    encode_frame,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +55,35 @@ def test_some_descriptors_are_left_for_everything_else(monkeypatch: pytest.Monke
     for soft, limit in ((1024, 1024 - SPARE_DESCRIPTORS), (SPARE_DESCRIPTORS, 1), (10, 1)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, soft=soft: (soft, soft))
         assert descriptor_limit() == limit
+
+
+async def test_a_write_buffer_that_is_not_empty_at_the_upgrade_is_known_to_be_full() -> None:
+    """asyncio tells whoever is the protocol at that moment, and never again: it must be the tap."""
+
+    class Inner(asyncio.Protocol):
+        paused = False
+
+        def pause_writing(self) -> None:
+            self.paused = True
+
+    class Filled:
+        """A transport with unsent bytes, as asyncio's selector transports behave."""
+
+        def __init__(self) -> None:
+            self.protocol: Any = Inner()
+
+        def get_protocol(self) -> Any:
+            return self.protocol
+
+        def set_protocol(self, protocol: Any) -> None:
+            self.protocol = protocol
+
+        def set_write_buffer_limits(self, high: int) -> None:
+            self.protocol.pause_writing()
+
+    transport: Any = Filled()
+    inner, told = transport.protocol, []
+    tap = _Tap(transport, lambda: None, lambda: told.append("full"))
+    assert tap.is_full
+    assert told == ["full"]
+    assert inner.paused

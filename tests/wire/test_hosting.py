@@ -458,3 +458,52 @@ def test_the_defaults_are_those_of_the_documents() -> None:
     assert (OutboxSettings().max_bytes, OutboxSettings().max_messages) == (1024 * 1024, 1024)
     host = ServiceHost(EchoService)
     assert host.counters().sessions_limit == descriptor_limit()
+
+
+async def test_a_service_may_close_its_host_from_inside_an_operation() -> None:
+    hosts: list[ServiceHost] = []
+
+    class Quitting(EchoService):
+        async def say(self, message: Message) -> None:
+            await hosts[0].close()
+
+    host = ServiceHost(Quitting, close_timeout=0.1)
+    hosts.append(host)
+    host.add_service_endpoint(Echo, web_socket_binding(), "http://127.0.0.1:0/echo")
+    await host.open()
+    client = await connect(web_socket_address(host))
+    await client.send("quit")
+    await until(lambda: host.state is CommunicationState.CLOSED)
+    with pytest.raises(ConnectionClosed):
+        await client.recv()
+
+
+async def test_the_first_service_of_a_site_to_close_does_not_cut_the_other() -> None:
+    listeners: Any = {}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    is_running, may_end = asyncio.Event(), asyncio.Event()
+
+    class Slow(EchoService):
+        async def say(self, message: Message) -> None:
+            is_running.set()
+            await may_end.wait()
+            await super().say(message)
+
+    hosts = [ServiceHost(service, listeners=listeners) for service in (EchoService, Slow)]
+    for number, host in enumerate(hosts):
+        host.add_service_endpoint(Echo, web_socket_binding(), f"http://127.0.0.1:{port}/{number}")
+        await host.open()
+    client = await connect(f"ws://127.0.0.1:{port}/1")
+    await client.send("x")
+    await is_running.wait()
+    closing = asyncio.gather(*(host.close() for host in hosts))
+    await until(lambda: hosts[0].state is CommunicationState.CLOSED)
+    may_end.set()
+    await closing
+    assert await client.recv() == "x"
+    with pytest.raises(ConnectionClosed) as closed:
+        await client.recv()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1001

@@ -96,6 +96,7 @@ class ServiceHost:
         self._dispatchers: list[Dispatcher] = []
         self._instancing: InstanceProvider | None = None
         self._is_mounted = False
+        self._closing: asyncio.Future[None] | None = None
         self._meter = Meter()
         self._warnings = RareWarning(logger)
         self._calls = Gate(self._throttling.max_concurrent_calls)
@@ -180,8 +181,14 @@ class ServiceHost:
     async def close(self) -> None:
         """Stop accepting, let running operations end, send 1001, wait; at ``close_timeout`` cut.
 
-        Running over the deadline is logged, and no error. WCF: ``Close``.
+        Running over the deadline is logged, and no error. Any task may call it, an operation too, which is
+        then cut at the deadline; whoever calls it again waits for the same end. WCF: ``Close``.
         """
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         if self.state is CommunicationState.CREATED:
             await self._stop()  # a SINGLE object was made with the host
         if self.state in (CommunicationState.CREATED, CommunicationState.FAULTED):

@@ -40,8 +40,14 @@ class Connection(Protocol):
     #: the peer as ``host:port``, fit for a log line
     peer: str
 
-    #: called, with no arguments, each time the socket has taken all it was given
+    #: called each time the socket has taken all it was given
     drained: Callable[[], None]
+
+    #: called each time the socket begins to hold something back, whoever wrote it
+    filled: Callable[[], None]
+
+    #: called once, when the peer has vanished without a word
+    lost: Callable[[], None]
 
     async def receive(self) -> tuple[bytes, MessageType]:
         """The next payload.

@@ -5,7 +5,6 @@ versions and subprotocols, and our own for Host and Origin, which WCF never look
 """
 
 import base64
-import binascii
 import ipaddress
 import re
 from collections.abc import Collection, Mapping
@@ -201,5 +200,5 @@ def _is_ip_address(name: str) -> bool:
 def _is_key(values: list[str]) -> bool:
     try:
         return len(values) == 1 and len(base64.b64decode(values[0], validate=True)) == 16
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one; text that is not ASCII is another
         return False

@@ -37,6 +37,15 @@ logger = logging.getLogger("wsf.transports")
 #: connections the kernel holds until they are accepted; aiohttp's own default, 128, is soon full
 BACKLOG: Final = 1024
 
+#: connections accepted in one turn of the loop, and so log records in a turn without descriptors
+ACCEPTS_PER_TURN: Final = 16
+
+#: connections that are told 503 at a time; more are cut
+MAX_REFUSING: Final = 16
+
+#: s that a peer has to take an answer
+ANSWER_TIMEOUT: Final = 10.0
+
 #: s that a connection over the bound has to read its 503
 REFUSAL_TIMEOUT: Final = 1.0
 
@@ -75,6 +84,8 @@ class Site:
         self._runner: web.ServerRunner | None = None
         self._servers: list[asyncio.Server] = []
         self._sessions = 0
+        self._users = 0
+        self.refusing = 0
         self._warnings = RareWarning(logger)
 
     def add(self, entrance: Entrance) -> None:
@@ -91,6 +102,7 @@ class Site:
                     f"maxPendingConnections and requestInitializationTimeout must be equal"
                 )
         self._entrances[entrance.path] = entrance
+        self._users += 1
 
     def add_static(self, source: str) -> None:
         """Serve the files of ``package:folder`` at ``/``, ``index.html`` as ``/`` itself.
@@ -123,13 +135,17 @@ class Site:
         for sock in _bind(self._host, self._port):
             self._servers.append(
                 await asyncio.get_running_loop().create_server(
-                    lambda: self._protocol(server, transport), sock=sock, backlog=BACKLOG
+                    lambda: _Door(lambda: self._protocol(server, transport)),
+                    sock=sock,
+                    backlog=ACCEPTS_PER_TURN,
                 )
             )
+            sock.listen(BACKLOG)  # asyncio has one number for this and for how often it accepts in a turn
 
     async def close(self) -> None:
         """See ``Listener``."""
-        if self._runner is not None and not self._entrances:
+        self._users -= 1
+        if self._runner is not None and not self._users:
             runner, self._runner = self._runner, None
             await runner.cleanup()
 
@@ -155,26 +171,26 @@ class Site:
         if entrance is not None:
             self._sessions += 1
             try:
-                return await upgrade(request, entrance)
+                return await _answered(request, await upgrade(request, entrance))
             finally:
                 self._sessions -= 1
         allowed = {host for entrance in self._entrances.values() for host in entrance.transport.allowed_hosts}
         refusal = check_host(request.headers, self._host, allowed)
         if refusal is not None:
-            return text_response(refusal.status, refusal.text)
+            return await _answered(request, text_response(refusal.status, refusal.text))
         static = self._static.get(request.path)
         if static is None:
-            return text_response(404, "there is nothing here")
-        return static.response(request)
+            return await _answered(request, text_response(404, "there is nothing here"))
+        return await _answered(request, static.response(request))
 
-    def _protocol(self, server: web.Server, transport: Any) -> asyncio.Protocol:
+    def _protocol(self, server: web.Server, transport: Any) -> asyncio.Protocol | None:
         """What serves a new connection: aiohttp, or a short 503 when too many are no session yet."""
         limit = transport.pending_connections_limit
         if self.pending >= limit or len(server.connections) >= descriptor_limit():
             for meter in self._meters:
                 meter.connections_refused += 1
             self._warnings.warn("maxPendingConnections (%d) reached: connections are refused with 503", limit)
-            return _Refusing()
+            return _Refusing(self) if self.refusing < MAX_REFUSING else None
         return _RequestHandler(
             server,
             self._refused,
@@ -192,6 +208,34 @@ class Site:
     def _refused(self) -> None:
         for meter in self._meters:
             meter.requests_refused += 1
+
+
+async def _answered(request: web.BaseRequest, response: web.StreamResponse) -> web.StreamResponse:
+    """Send a response; who does not read it is not waited for."""
+    if isinstance(response, web.Response):
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                await response.prepare(request)
+                await response.write_eof()
+        except (TimeoutError, ConnectionError):
+            if request.transport is not None:
+                request.transport.abort()
+    return response
+
+
+class _Door(asyncio.Protocol):
+    """Decides when a connection is really made: all accepts of a turn ask for a protocol before one is."""
+
+    def __init__(self, choose: Callable[[], asyncio.Protocol | None]) -> None:
+        self._choose = choose
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        protocol = self._choose()
+        if protocol is None:
+            cast(asyncio.Transport, transport).abort()
+            return
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
 
 
 class _RequestHandler(web.RequestHandler):
@@ -244,6 +288,10 @@ class StaticFile:
 class _Refusing(asyncio.Protocol):
     """Answers the first bytes of any request with 503, and goes."""
 
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        site.refusing += 1
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._deadline = asyncio.get_running_loop().call_later(REFUSAL_TIMEOUT, self._transport.abort)
@@ -254,6 +302,7 @@ class _Refusing(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._deadline.cancel()
+        self._site.refusing -= 1
 
 
 def _of_the_site(entrance: Entrance) -> tuple[object, ...]:

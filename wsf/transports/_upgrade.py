@@ -43,13 +43,15 @@ async def upgrade(request: web.BaseRequest, entrance: Entrance) -> web.StreamRes
             protocols=() if sub_protocol is None else (sub_protocol,),
         )
         websocket.headers["Server"] = SERVER
+        if sub_protocol is not None:  # aiohttp looks at the first of several header lines only
+            websocket.headers["Sec-WebSocket-Protocol"] = sub_protocol
         try:
             await websocket.prepare(request)
         except ConnectionError:
             return _refuse(request, Refusal(499, "the client left during the handshake"), meter)
         transport = request.transport
         if transport is not None:  # it is gone when the peer left during the handshake
-            await entrance.accept(_connect(request, transport, websocket, entrance))
+            await entrance.accept(_connect(request, transport, websocket, entrance, sub_protocol))
         return websocket
     finally:
         entrance.release()
@@ -79,6 +81,7 @@ def _connect(
     transport: asyncio.Transport,
     websocket: ServerWebSocket,
     entrance: Entrance,
+    sub_protocol: str | None,
 ) -> WebSocketConnection:
     remote = _remote(request)
     headers = MappingProxyType(
@@ -87,9 +90,7 @@ def _connect(
     properties: Mapping[str, object] = MappingProxyType(
         {
             RemoteEndpointMessageProperty.name: remote,
-            WebSocketMessageProperty.name: WebSocketMessageProperty(
-                websocket.ws_protocol, request.path_qs, headers
-            ),
+            WebSocketMessageProperty.name: WebSocketMessageProperty(sub_protocol, request.path_qs, headers),
         }
     )
     return WebSocketConnection(

@@ -34,6 +34,9 @@ MAX_CLOSE_REASON_BYTES: Final = 123
 #: received close codes below 3000 that are none of a peer's to send (RFC 6455 section 7.4.1)
 FORBIDDEN_CLOSE_CODES: Final = frozenset({1004, 1005, 1006, 1015})
 
+#: control frames that are taken in one turn of the loop, while others wait for theirs
+CONTROLS_PER_TURN: Final = 64
+
 #: s between two looks at whether the peer's close frame has come
 ANSWER_INTERVAL: Final = 0.5
 
@@ -63,7 +66,10 @@ class ServerWebSocket(web.WebSocketResponse[Literal[False]]):
 class _Tap(asyncio.Protocol):
     """Passes everything on to aiohttp's protocol, and tells the connection what it needs to know."""
 
-    def __init__(self, transport: asyncio.Transport, drained: Callable[[], None]) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, drained: Callable[[], None], filled: Callable[[], None]
+    ) -> None:
+        self._filled = filled
         self._inner: Any = transport.get_protocol()
         self._drained = drained
         self._clock = asyncio.get_running_loop().time
@@ -71,8 +77,8 @@ class _Tap(asyncio.Protocol):
         self.is_full = False
         self.is_deaf = False
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        transport.set_protocol(self)  # first: the next line may call pause_writing
         transport.set_write_buffer_limits(high=0)  # full and empty, told at once: the outbox is the buffer
-        transport.set_protocol(self)
 
     def data_received(self, data: bytes) -> None:
         self.heard_at = self._clock()
@@ -85,6 +91,7 @@ class _Tap(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.is_full = True
+        self._filled()
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
@@ -95,6 +102,8 @@ class _Tap(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.lost.done():
             self.lost.set_result(None)
+        self.is_full = False
+        self._drained()  # nobody waits for a socket that is gone
         self._inner.connection_lost(exc)
 
 
@@ -124,10 +133,13 @@ class WebSocketConnection:
         self.properties = properties
         self.peer = peer
         self.drained: Callable[[], None] = _nothing
+        self.filled: Callable[[], None] = _nothing
+        self.lost: Callable[[], None] = _nothing
         self._websocket = websocket
         self._transport = transport
         self._loop = asyncio.get_running_loop()
-        self._tap = _Tap(transport, self._on_drained)
+        self._tap = _Tap(transport, self._on_drained, self._on_filled)
+        self._tap.lost.add_done_callback(lambda _: self._on_lost())
         self._meter = meter
         self._close_timeout = close_timeout
         self._max_message_size = max_message_size
@@ -140,6 +152,7 @@ class WebSocketConnection:
         self._end: ConnectionClosedError | None = None
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._receiving = False
+        self._controls = 0
         self._close_sent: int | None = None
 
     async def receive(self) -> tuple[bytes, MessageType]:
@@ -150,6 +163,10 @@ class WebSocketConnection:
             self._receiving = True
             try:
                 kind, data, extra = await self._websocket.receive()
+                if kind not in _MESSAGE_TYPES:
+                    self._controls += 1
+                    if self._controls % CONTROLS_PER_TURN == 0:  # a flood of pings has its turn, not the loop
+                        await asyncio.sleep(0)
             finally:
                 self._receiving = False
             if kind in _MESSAGE_TYPES:
@@ -198,7 +215,8 @@ class WebSocketConnection:
         if not self._tap.lost.done():
             sock = self._transport.get_extra_info("socket")
             if sock is not None and sock.fileno() >= 0:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+                with contextlib.suppress(OSError):  # the peer may have reset it already
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             self._transport.abort()
         self._finish(ConnectionClosedError(CloseCode.ABNORMAL, clean=False))
 
@@ -263,6 +281,8 @@ class WebSocketConnection:
         payload = b"" if code is None else struct.pack("!H", code) + close_reason(reason)
         self.write(encode_frame(OPCODE_CLOSE, payload))
         self._close_sent = code or CloseCode.NO_STATUS
+        if self._pulse is not None:  # from here on closeTimeout watches the peer
+            self._pulse.cancel()
 
     def _send_pong(self) -> None:
         if self._pong is not None and not self._tap.is_full:
@@ -273,6 +293,14 @@ class WebSocketConnection:
         self._send_pong()
         if not self._tap.is_full:
             self.drained()
+
+    def _on_filled(self) -> None:
+        self.filled()
+
+    def _on_lost(self) -> None:
+        """The peer has vanished: its session need not read to hear so."""
+        if self._end is None:
+            self.lost()
 
     def _beat(self) -> None:
         """Ping a peer that has been silent for an interval; give it half of one to make any sound.
