@@ -36,10 +36,10 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,18})?")
 
 
 def boolean(text: str) -> bool:
-    """``true`` or ``false``."""
-    if text not in _BOOLEANS:
+    """``true`` or ``false``; .NET writes ``True`` and ``False``, too, and reads any case."""
+    if text.lower() not in _BOOLEANS:
         raise ValueError(f"{quoted(text)} is neither true nor false")
-    return _BOOLEANS[text]
+    return _BOOLEANS[text.lower()]
 
 
 def integer(text: str) -> int:
