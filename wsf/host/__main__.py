@@ -18,6 +18,7 @@ from wsf.errors import ConfigurationError, ContractError, ListenError
 from wsf.families import word_of
 from wsf.host.configured import allow_origins, hosts_of, service_class
 from wsf.host.endpoints import ServiceEndpoint
+from wsf.host.log import OneLineFormatter
 from wsf.host.service_host import ServiceHost
 
 __all__ = ("ABOUT", "add_arguments", "main", "plural", "run")
@@ -39,8 +40,6 @@ Enter at a terminal, Ctrl-C or SIGTERM closes: running operations end, every cli
 signal cuts. Exit status: 0 closed, 1 cannot listen or cut, 2 a mistake in the file, a contract or a class.
 """,
 }
-
-LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Host what the options say; the exit status."""
-    logging.basicConfig(level=options.log_level.upper(), format=LOG_FORMAT)
+    to_standard_error = logging.StreamHandler()
+    to_standard_error.setFormatter(OneLineFormatter())
+    logging.basicConfig(level=options.log_level.upper(), handlers=[to_standard_error])
     sys.path.insert(0, options.app_dir)  # "" is the working directory
     try:
         configuration = load(options.config, check_only=options.check)
