@@ -210,9 +210,8 @@ class Dispatcher:
         if not (session.has_begun or operation.is_initiating):
             return self._blame_peer(ProtocolError(f"{operation.name} cannot be the first call of a session"))
         session.has_begun = True
-        session.channel.running_operations += (
-            1  # from here on the message is accepted: closing waits until it has been served
-        )
+        # from here on the message is accepted: closing waits until it has been served
+        session.channel.running_operations += 1
         calls = self._service.calls
         if not calls.try_enter():
             await self._wait_for(calls, session)

@@ -224,6 +224,30 @@ async def test_a_service_may_start_tasks_when_it_is_made(tmp_path: Path) -> None
         await running.line("pushing")
 
 
+async def test_an_encoding_from_outside_is_a_file_and_a_word(tmp_path: Path) -> None:
+    (tmp_path / "shouting.py").write_text(
+        "from attrs import frozen\n"
+        "from wsf import Message\n"
+        "from wsf.encodings.byte_stream import ByteStreamMessageEncoding\n"
+        "@frozen\n"
+        "class ShoutingMessageEncoding(ByteStreamMessageEncoding):\n"
+        "    mark: str = '!'\n"
+        "    def encode(self, message: Message) -> bytes:\n"
+        "        return super().encode(message).upper() + self.mark.encode()\n"
+    )
+    config = Path(on_free_port(tmp_path))
+    text = config.read_text()
+    config.write_text(
+        text.replace("byteStreamMessageEncoding: {}", "shouting:ShoutingMessageEncoding: {mark: '?'}")
+    )
+    async with program(str(config), "--app-dir", str(tmp_path)) as running:
+        address = await running.line(r"Endpoint +(ws://\S+)")
+        await running.line("shouting:ShoutingMessageEncoding over httpTransport")
+        async with connect(address) as client:
+            await client.send('{"nickname":"n","room":"r","message":"m"}')
+            assert await client.recv() == '{"NICKNAME":"N","ROOM":"R","MESSAGE":"M"}?'
+
+
 async def test_check_imports_and_starts_nothing(tmp_path: Path) -> None:
     (tmp_path / "effects.py").write_text("raise SystemExit('imported')\n")
     config = Path(on_free_port(tmp_path))

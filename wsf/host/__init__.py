@@ -1,6 +1,7 @@
-"""Hosting services: from code (``ServiceHost``), from a file and the shell (``__main__``)."""
+"""Hosting services: from code (``ServiceHost``), a file (``hosts_of``), the shell (``__main__``)."""
 
+from wsf.host.configured import hosts_of
 from wsf.host.endpoints import ServiceEndpoint
 from wsf.host.service_host import ServiceHost
 
-__all__ = ("ServiceEndpoint", "ServiceHost")
+__all__ = ("ServiceEndpoint", "ServiceHost", "hosts_of")
