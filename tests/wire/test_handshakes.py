@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
+from tests.conftest import require_tool
 from tests.doubles import web_socket_binding
 from tests.serving import EchoService, serving, until, web_socket_address
 from wsf.behaviors import ServiceThrottling
@@ -16,6 +18,17 @@ from wsf.bindings.custom import CustomBinding
 from wsf.encodings.byte_stream import ByteStreamMessageEncoding
 from wsf.host import ServiceHost
 from wsf.transports.http import HttpTransport, WebSocketSettings, WebSocketTransportUsage
+
+
+def has_ipv6() -> bool:
+    """Whether this machine can listen on its IPv6 loopback address."""
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
 
 GOOD = {
     "Host": "127.0.0.1",
@@ -159,6 +172,8 @@ async def test_compression_is_not_negotiated() -> None:
 
 @pytest.mark.parametrize("address", ["http://localhost:0/echo", "http://+:0/echo", "http://[::1]:0/echo"])
 async def test_addresses_are_bound_as_written(address: str) -> None:
+    if "[::1]" in address:
+        require_tool("ipv6", has_ipv6())
     async with serving(address=address) as host:
         port = port_of(host)
         name = "[::1]" if "[::1]" in address else "127.0.0.1"
