@@ -17,6 +17,7 @@ from wsf import InstanceContextMode, Message, OperationContext, service_behavior
 from wsf.bindings.custom import CustomBinding
 from wsf.encodings.byte_stream import ByteStreamMessageEncoding
 from wsf.host import ServiceHost
+from wsf.transports._site import Site
 from wsf.transports.http import HttpTransport, WebSocketSettings, WebSocketTransportUsage
 
 UPGRADE = (
@@ -110,6 +111,23 @@ async def test_a_burst_of_connections_does_not_get_past_the_bound(tmp_path: Path
     assert status == 0
     assert "maxPendingConnections (5) reached" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("taken", "expected"), [(1, b" 101 "), (2, b" 503 ")])
+async def test_the_descriptors_are_shared_by_all_sites_of_the_process(
+    taken: int, expected: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving() as one, serving() as other:
+        limit = Site.process_connections + 2
+        monkeypatch.setattr("wsf.transports._site.descriptor_limit", lambda: limit)
+        clients = [await connect(web_socket_address(one)) for _ in range(taken)]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(other))
+        writer.write(UPGRADE + b"\r\n")
+        assert expected in await reader.readline()
+        writer.close()
+        for client in clients:
+            await client.close()
+    await until(lambda: Site.process_connections == limit - 2)
 
 
 async def test_a_ping_flood_that_is_not_read_ends_at_send_timeout() -> None:

@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable, Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 from aiohttp import web
 
@@ -74,7 +74,13 @@ class Site:
     Args:
         host: As written in the address.
         port: 0 lets the system choose; ``port`` tells what it chose.
+
+    Attributes:
+        connections: Open ones, sessions included; ``process_connections``: those of all sites.
+        refusing: Those of them that are being told 503.
     """
+
+    process_connections: ClassVar[int] = 0
 
     def __init__(self, host: str, port: int) -> None:
         self._host = host
@@ -85,6 +91,7 @@ class Site:
         self._servers: list[asyncio.Server] = []
         self._sessions = 0
         self._users = 0
+        self.connections = 0
         self.refusing = 0
         self._warnings = RareWarning(logger)
 
@@ -157,8 +164,7 @@ class Site:
     @property
     def pending(self) -> int:
         """See ``Listener``."""
-        server = self._runner and self._runner.server
-        return max(0, len(server.connections) - self._sessions) if server else 0
+        return max(0, self.connections - self._sessions)
 
     def mount(self, application: web.Application) -> None:
         """Answer the same paths inside an application of one's own, which listens itself."""
@@ -186,14 +192,14 @@ class Site:
     def _protocol(self, server: web.Server, transport: Any) -> asyncio.Protocol | None:
         """What serves a new connection: aiohttp, or a short 503 when too many are no session yet."""
         limit = transport.pending_connections_limit
-        if self.pending >= limit or len(server.connections) >= descriptor_limit():
+        if self.pending >= limit or Site.process_connections >= descriptor_limit():
             for meter in self._meters:
                 meter.connections_refused += 1
             self._warnings.warn("maxPendingConnections (%d) reached: connections are refused with 503", limit)
             return _Refusing(self) if self.refusing < MAX_REFUSING else None
         return _RequestHandler(
             server,
-            self._refused,
+            self,
             loop=asyncio.get_running_loop(),
             logger=logger,
             access_log=None,
@@ -205,7 +211,8 @@ class Site:
         """One for each service on the site: what is refused before a path is known counts for all."""
         return list({id(entrance.meter): entrance.meter for entrance in self._entrances.values()}.values())
 
-    def _refused(self) -> None:
+    def refused(self) -> None:
+        """What came was no request."""
         for meter in self._meters:
             meter.requests_refused += 1
 
@@ -241,11 +248,26 @@ class _Door(asyncio.Protocol):
 class _RequestHandler(web.RequestHandler):
     """aiohttp's, with an answer and a log line of our own for what is no request."""
 
-    __slots__ = ("_on_refused",)
+    __slots__ = ("_site",)
 
-    def __init__(self, server: web.Server, on_refused: Callable[[], None], **settings: Any) -> None:
+    def __init__(self, server: web.Server, site: Site, **settings: Any) -> None:
         super().__init__(server, **settings)
-        self._on_refused = on_refused
+        self._site: Site | None = site
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Counts: aiohttp's own list of connections is a copy each time."""
+        if self._site is not None:
+            self._site.connections += 1
+            Site.process_connections += 1
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Counts, once."""
+        if self._site is not None:
+            self._site.connections -= 1
+            Site.process_connections -= 1
+            self._site = None
+        super().connection_lost(exc)
 
     def handle_error(
         self,
@@ -258,7 +280,8 @@ class _RequestHandler(web.RequestHandler):
         if status >= 500:
             logger.error("answering %s failed", quoted(request.path), exc_info=exc)
         else:
-            self._on_refused()
+            if self._site is not None:
+                self._site.refused()
             said = str(exc).splitlines()[0] if exc and str(exc) else message or ""
             logger.info("request refused: %s %d: %s", peer_name(request.transport), status, quoted(said))
         if request.writer.output_size > 0:
