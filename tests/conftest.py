@@ -25,6 +25,7 @@ def require_tool(name: str, found: _Found | None, *, why_not: str = "it is not o
         return found
     if name in os.environ.get("WSF_REQUIRE", "").split(","):
         pytest.fail(f"WSF_REQUIRE asks for {name}: {why_not}", pytrace=False)
+    # the one skip of the suite: a user's machine need not have Chromium or Python 2.7
     pytest.skip(f"needs {name}: {why_not}")
 
 

@@ -29,6 +29,8 @@ __all__ = (
 C = TypeVar("C", bound=type[Any])
 
 _BEHAVIOR: Final = "__wsf_behavior__"
+_NO_HELP_PAGE: Final = "there is no help page"
+_NO_WSDL: Final = "there is no WSDL to get"
 
 
 class InstanceContextMode(Enum):
@@ -154,27 +156,27 @@ class ServiceDebug:
     include_exception_detail_in_faults: bool = refused(
         "byteStreamMessageEncoding carries no faults; errors are in the host's log", default=False
     )
-    http_help_page_enabled: bool = no_effect("there is no help page", default=True)
-    https_help_page_enabled: bool = no_effect("there is no help page", default=True)
-    http_help_page_url: str = no_effect("there is no help page", default="")
-    https_help_page_url: str = no_effect("there is no help page", default="")
-    http_help_page_binding: str = no_effect("there is no help page", default="")
-    https_help_page_binding: str = no_effect("there is no help page", default="")
-    http_help_page_binding_configuration: str = no_effect("there is no help page", default="")
-    https_help_page_binding_configuration: str = no_effect("there is no help page", default="")
+    http_help_page_enabled: bool = no_effect(_NO_HELP_PAGE, default=True)
+    https_help_page_enabled: bool = no_effect(_NO_HELP_PAGE, default=True)
+    http_help_page_url: str = no_effect(_NO_HELP_PAGE, default="")
+    https_help_page_url: str = no_effect(_NO_HELP_PAGE, default="")
+    http_help_page_binding: str = no_effect(_NO_HELP_PAGE, default="")
+    https_help_page_binding: str = no_effect(_NO_HELP_PAGE, default="")
+    http_help_page_binding_configuration: str = no_effect(_NO_HELP_PAGE, default="")
+    https_help_page_binding_configuration: str = no_effect(_NO_HELP_PAGE, default="")
 
 
 @frozen
 class ServiceMetadata:
     """WCF: ServiceMetadataPublishingElement."""
 
-    http_get_enabled: bool = no_effect("there is no WSDL to get", default=False)
-    https_get_enabled: bool = no_effect("there is no WSDL to get", default=False)
-    http_get_url: str = no_effect("there is no WSDL to get", default="")
-    https_get_url: str = no_effect("there is no WSDL to get", default="")
-    http_get_binding: str = no_effect("there is no WSDL to get", default="")
-    https_get_binding: str = no_effect("there is no WSDL to get", default="")
-    http_get_binding_configuration: str = no_effect("there is no WSDL to get", default="")
-    https_get_binding_configuration: str = no_effect("there is no WSDL to get", default="")
-    external_metadata_location: str = no_effect("there is no WSDL to get", default="")
-    policy_version: str = no_effect("there is no WSDL to get", default="Default")
+    http_get_enabled: bool = no_effect(_NO_WSDL, default=False)
+    https_get_enabled: bool = no_effect(_NO_WSDL, default=False)
+    http_get_url: str = no_effect(_NO_WSDL, default="")
+    https_get_url: str = no_effect(_NO_WSDL, default="")
+    http_get_binding: str = no_effect(_NO_WSDL, default="")
+    https_get_binding: str = no_effect(_NO_WSDL, default="")
+    http_get_binding_configuration: str = no_effect(_NO_WSDL, default="")
+    https_get_binding_configuration: str = no_effect(_NO_WSDL, default="")
+    external_metadata_location: str = no_effect(_NO_WSDL, default="")
+    policy_version: str = no_effect(_NO_WSDL, default="Default")

@@ -94,7 +94,7 @@ class Event:
         for handler in handlers:
             try:
                 handler(sender)
-            except Exception:
+            except Exception:  # one subscriber's bug is no other's problem, nor the channel's
                 logger.exception("a handler of a channel's event failed: %r", handler)
 
 

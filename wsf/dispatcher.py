@@ -157,7 +157,7 @@ class Dispatcher:
             if session.tasks:  # a disconnect never cancels a running operation
                 await asyncio.wait(session.tasks)
             await self._service.instancing.end_of_session(session.instance)
-        except Exception:
+        except Exception:  # a service's own aclose(): its session ends all the same
             logger.exception("releasing the service object of %s failed", channel.session_id)
         finally:
             self._sessions.discard(session)
@@ -249,7 +249,7 @@ class Dispatcher:
             if cast("asyncio.Task[None]", asyncio.current_task()).cancelling():
                 raise  # the host aborts; any other is the service's own
             return self._blame_service(operation)
-        except Exception:
+        except Exception:  # whatever else an operation raises is the service's own: 1011
             return self._blame_service(operation)
         finally:
             session.channel.running_operations -= 1

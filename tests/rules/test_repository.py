@@ -17,7 +17,7 @@ MADE_HERE = {"__pycache__", "build", "dist", "node_modules"}
 FORBIDDEN = {
     "a path of one machine": re.compile(r"(?<![\w.:/~-])/(?:work|root|home|Users|opt)/\w"),
     "a registry's address": re.compile(
-        r"\b(?:pypi|pythonhosted|npmjs|debian|crates)\.(?:org|com|io)\b|--(?:extra-)?index[-]url[ =]"
+        r"\b(?:pypi|pythonhoste[d]|npmjs|debian|crates)\.(?:org|com|io)\b|--(?:extra-)?index[-]url[ =]"
     ),
     "an unfinished thought": re.compile(r"\b(?:TOD[O]|FIXM[E]|XX[X])\b"),
     "a number that only the project's planning knows": re.compile(r"\bissu[e] #?\d{1,3}\b", re.IGNORECASE),

@@ -36,6 +36,13 @@ from wsf.transports import descriptor_limit
 from wsf.transports.http import HttpTransport, WebSocketTransportUsage
 
 
+def free_port() -> int:
+    """For endpoints that must share one site: port 0 would be another one for each."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class PerSessionEcho(Echo):
     """With WCF's default behavior."""
 
@@ -212,9 +219,7 @@ class TestRefusedWhenOpened:
         await self.refused(host, "Echo", "Another", "name=")
 
     async def test_two_endpoints_at_one_address(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         host = ServiceHost(EchoService)
         for _ in range(2):
             host.add_service_endpoint(Echo, web_socket_binding(), f"http://127.0.0.1:{port}/echo")
@@ -230,9 +235,7 @@ class TestRefusedWhenOpened:
         await self.refused(host, "'/chat'", "mount", "http://host:port/chat")
 
     async def test_endpoints_of_one_site_that_disagree_about_it(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         host = ServiceHost(EchoService)
         for number in (1, 2):
             binding = web_socket_binding(settings={"max_pending_connections": number})
@@ -278,9 +281,7 @@ async def test_one_service_has_several_endpoints_and_one_object() -> None:
 
 async def test_two_services_share_a_site() -> None:
     listeners: Any = {}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     hosts = [ServiceHost(EchoService, listeners=listeners) for _ in range(2)]
     for number, host in enumerate(hosts):
         host.add_service_endpoint(Echo, web_socket_binding(), f"http://127.0.0.1:{port}/{number}")
@@ -480,9 +481,7 @@ async def test_a_service_may_close_its_host_from_inside_an_operation() -> None:
 
 async def test_the_first_service_of_a_site_to_close_does_not_cut_the_other() -> None:
     listeners: Any = {}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     is_running, may_end = asyncio.Event(), asyncio.Event()
 
     class Slow(EchoService):

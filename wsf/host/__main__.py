@@ -176,10 +176,10 @@ def _on_signals(stop: asyncio.Event, main_task: "asyncio.Task[Any] | None") -> N
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, handle)
-        except NotImplementedError:  # Windows
+        if sys.platform == "win32":  # its event loops have no signal handlers
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(handle))
+        else:
+            loop.add_signal_handler(number, handle)
 
 
 def _on_enter(stop: Callable[[], object]) -> None:

@@ -1,41 +1,26 @@
 """One site: the sockets of a scheme, host and port, the entrances behind them, and the page beside them.
 
-Bound as written: an address's host is what is listened on, ``+`` or ``*`` is every interface. Connections
-that do not become a session are bounded in number and in time.
+The law of this file: connections that do not become a session are bounded in number and in time.
 """
 
 import asyncio
-import errno
-import hashlib
 import logging
-import mimetypes
-import os
-import socket
-from collections.abc import Callable, Iterator
-from importlib import resources
-from importlib.resources.abc import Traversable
+from collections.abc import Callable
 from typing import Any, ClassVar, Final, cast
 
 from aiohttp import web
 
 from wsf.counters import Meter, RareWarning
-from wsf.errors import (
-    AddressAccessDeniedError,
-    AddressAlreadyInUseError,
-    ConfigurationError,
-    ContractError,
-    ListenError,
-)
+from wsf.errors import ConfigurationError, ContractError
 from wsf.transports import Entrance, descriptor_limit
-from wsf.transports._handshake import WILDCARD_HOSTS, check_host, quoted
-from wsf.transports._upgrade import SERVER, peer_name, text_response, upgrade
+from wsf.transports._handshake import check_host, quoted
+from wsf.transports._sockets import BACKLOG, bind
+from wsf.transports._static import StaticFile, static_files
+from wsf.transports._upgrade import peer_name, text_response, upgrade
 
-__all__ = ("Site", "static_files")
+__all__ = ("Site",)
 
 logger = logging.getLogger("wsf.transports")
-
-#: connections the kernel holds until they are accepted; aiohttp's own default, 128, is soon full
-BACKLOG: Final = 1024
 
 #: connections accepted in one turn of the loop, and so log records in a turn without descriptors
 ACCEPTS_PER_TURN: Final = 16
@@ -52,20 +37,6 @@ REFUSAL_TIMEOUT: Final = 1.0
 _SERVICE_UNAVAILABLE: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 )
-
-#: what a page may do: only what comes from its own site, in no frame, without inline code
-CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_STATIC_HEADERS: Final = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-cache",
-    "Server": SERVER,
-}
 
 
 class Site:
@@ -139,7 +110,7 @@ class Site:
         server = web.Server(self.serve)
         self._runner = web.ServerRunner(server, shutdown_timeout=REFUSAL_TIMEOUT)
         await self._runner.setup()
-        for sock in _bind(self._host, self._port):
+        for sock in bind(self._host, self._port):
             self._servers.append(
                 await asyncio.get_running_loop().create_server(
                     lambda: _Door(lambda: self._protocol(server, transport)),
@@ -291,23 +262,6 @@ class _RequestHandler(web.RequestHandler):
         return response
 
 
-class StaticFile:
-    """A file of the page, kept in memory, with the headers that keep the page harmless."""
-
-    def __init__(self, content: bytes, content_type: str) -> None:
-        self._content = content
-        self._etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-        self._headers = {**_STATIC_HEADERS, "ETag": self._etag, "Content-Type": content_type}
-
-    def response(self, request: web.BaseRequest) -> web.Response:
-        """The file, or what HTTP says instead."""
-        if request.method not in ("GET", "HEAD"):
-            return text_response(405, "this is a page", {"Allow": "GET, HEAD"})
-        if request.headers.get("If-None-Match") == self._etag:
-            return web.Response(status=304, headers=self._headers)
-        return web.Response(body=self._content, headers=self._headers)
-
-
 class _Refusing(asyncio.Protocol):
     """Answers the first bytes of any request with 503, and goes."""
 
@@ -332,89 +286,3 @@ def _of_the_site(entrance: Entrance) -> tuple[object, ...]:
     """The settings of a transport that hold before a connection has named an endpoint."""
     transport = entrance.transport
     return (transport.pending_connections_limit, transport.request_initialization_timeout)
-
-
-def static_files(source: str) -> Iterator[tuple[str, bytes, str]]:
-    """Path, content and content type of each file of ``package:folder``: nothing else can be asked for.
-
-    Raises:
-        ConfigurationError: There is no such folder, or no index.html in it.
-    """
-    package, _, folder = source.partition(":")
-    try:
-        root = resources.files(package).joinpath(folder)
-        files = dict(_walk(root, "/"))
-    except (ModuleNotFoundError, NotADirectoryError, FileNotFoundError, TypeError):
-        raise ConfigurationError(
-            f"staticContent: there is no folder {source!r}: write package:folder"
-        ) from None
-    if "/index.html" not in files:
-        raise ConfigurationError(f"staticContent: {source!r} holds no index.html")
-    files["/"] = files["/index.html"]
-    for path, file in files.items():
-        guessed = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-        charset = "; charset=utf-8" if guessed.startswith(("text/", "application/javascript")) else ""
-        yield path, file.read_bytes(), guessed + charset
-
-
-def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:
-    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if entry.name.startswith((".", "__")):
-            continue
-        if entry.is_dir():
-            yield from _walk(entry, f"{prefix}{entry.name}/")
-        else:
-            yield prefix + entry.name, entry
-
-
-def _bind(host: str, port: int) -> list[socket.socket]:
-    """A listening socket for every address the host stands for; one port for all when it is 0."""
-    sockets: list[socket.socket] = []
-    try:
-        name = None if host in WILDCARD_HOSTS else host.strip("[]")
-        infos = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        absent: OSError | None = None
-        for family, kind, protocol, _, address in dict.fromkeys(infos):
-            chosen = sockets[0].getsockname()[1] if sockets and port == 0 else port
-            try:
-                sockets.append(_bound(family, kind, protocol, (address[0], chosen, *address[2:])))
-            except OSError as error:
-                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-                    raise
-                absent = error  # no IPv6 here, though localhost has an IPv6 address: the other one will do
-        if not sockets and absent is not None:
-            raise absent
-    except OSError as error:
-        for sock in sockets:
-            sock.close()
-        raise _listen_error(error, f"{host}:{port}") from None
-    return sockets
-
-
-def _bound(family: int, kind: int, protocol: int, address: tuple[Any, ...]) -> socket.socket:
-    sock = socket.socket(family, kind, protocol)
-    try:
-        if os.name == "posix":  # on Windows it would let two programs listen on one port
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind(address)
-        sock.listen(
-            BACKLOG
-        )  # here, not later: two hosts that start at once must not both believe they listen
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _listen_error(error: OSError, address: str) -> ListenError:
-    if error.errno == errno.EADDRINUSE:
-        return AddressAlreadyInUseError(
-            f"cannot listen on {address}: the address is in use by another process"
-        )
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return AddressAccessDeniedError(
-            f"cannot listen on {address}: permission denied (ports below 1024 are the administrator's)"
-        )
-    return ListenError(f"cannot listen on {address}: {error.strerror or error}")
