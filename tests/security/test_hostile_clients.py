@@ -115,7 +115,7 @@ async def test_a_burst_of_connections_does_not_get_past_the_bound(tmp_path: Path
 
 @pytest.mark.parametrize(("taken", "expected"), [(1, b" 101 "), (2, b" 503 ")])
 async def test_the_descriptors_are_shared_by_all_sites_of_the_process(
-    taken: int, expected: bytes, monkeypatch: pytest.MonkeyPatch
+    taken: int, expected: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving() as one, serving() as other:
         limit = Site.process_connections + 2
@@ -124,6 +124,7 @@ async def test_the_descriptors_are_shared_by_all_sites_of_the_process(
         reader, writer = await asyncio.open_connection("127.0.0.1", port_of(other))
         writer.write(UPGRADE + b"\r\n")
         assert expected in await reader.readline()
+        assert ("file descriptors" in caplog.text) is (b"503" in expected)
         writer.close()
         for client in clients:
             await client.close()

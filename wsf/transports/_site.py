@@ -163,10 +163,16 @@ class Site:
     def _protocol(self, server: web.Server, transport: Any) -> asyncio.Protocol | None:
         """What serves a new connection: aiohttp, or a short 503 when too many are no session yet."""
         limit = transport.pending_connections_limit
-        if self.pending >= limit or Site.process_connections >= descriptor_limit():
+        descriptors = descriptor_limit()
+        if self.pending >= limit or Site.process_connections >= descriptors:
             for meter in self._meters:
                 meter.connections_refused += 1
-            self._warnings.warn("maxPendingConnections (%d) reached: connections are refused with 503", limit)
+            is_full = Site.process_connections >= descriptors
+            self._warnings.warn(
+                "%s (%d) reached: connections are refused with 503",
+                "file descriptors (ulimit -n) less those kept back" if is_full else "maxPendingConnections",
+                descriptors if is_full else limit,
+            )
             return _Refusing(self) if self.refusing < MAX_REFUSING else None
         return _RequestHandler(
             server,
