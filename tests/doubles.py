@@ -13,7 +13,11 @@ __all__ = ("FakeConnection", "web_socket_binding")
 
 
 def web_socket_binding(
-    *, max_size: int = 65536, settings: Mapping[str, object] | None = None, **attributes: object
+    *,
+    max_size: int = 65536,
+    settings: Mapping[str, object] | None = None,
+    encoding: object = None,
+    **attributes: object,
 ) -> CustomBinding:
     """The blog's binding: byte stream over a WebSocket."""
     web_socket = WebSocketSettings(
@@ -21,7 +25,7 @@ def web_socket_binding(
         **(settings or {}),  # type: ignore[arg-type]
     )
     return CustomBinding(
-        encoding=ByteStreamMessageEncoding(),
+        encoding=encoding or ByteStreamMessageEncoding(),
         transport=HttpTransport(web_socket_settings=web_socket, max_received_message_size=max_size),
         **attributes,  # type: ignore[arg-type]
     )
@@ -45,6 +49,8 @@ class FakeConnection:
         self.is_aborted = False
         self.answers_close = True
         self.closed_with: tuple[int, str] | None = None
+        self.pinged = 0
+        self.ponged = 0
 
     def say(self, payload: bytes, message_type: MessageType = MessageType.TEXT) -> None:
         """The peer sends a message."""
@@ -72,6 +78,10 @@ class FakeConnection:
             self.inbound.put_nowait(item)
             raise item
         return item
+
+    def ping(self) -> int:
+        self.pinged += 1
+        return self.pinged
 
     def frame(self, payload: bytes, message_type: MessageType) -> bytes:
         self.frames_made += 1

@@ -6,15 +6,19 @@ This is the service author's door: everything a contract and its implementation 
 
 from wsf.behaviors import ConcurrencyMode, InstanceContextMode, service_behavior
 from wsf.callback import channel_of
-from wsf.channel import CommunicationState, DuplexSessionChannel
-from wsf.contracts import callback_contract, operation_contract, service_contract
+from wsf.channel import DuplexSessionChannel
+from wsf.communication_object import CommunicationState
+from wsf.contracts import callback_contract, fault_contract, operation_contract, service_contract
 from wsf.data_contracts import ExtensionData
 from wsf.description import SessionMode
 from wsf.errors import (
     CloseCode,
     CommunicationError,
     ContractError,
+    FaultCode,
+    FaultException,
     InvalidOperationError,
+    ReplyTimeoutError,
     SerializationError,
     WsfError,
 )
@@ -29,16 +33,20 @@ __all__ = (
     "ContractError",
     "DuplexSessionChannel",
     "ExtensionData",
+    "FaultCode",
+    "FaultException",
     "InstanceContextMode",
     "InvalidOperationError",
     "Message",
     "MessageType",
     "OperationContext",
+    "ReplyTimeoutError",
     "SerializationError",
     "SessionMode",
     "WsfError",
     "callback_contract",
     "channel_of",
+    "fault_contract",
     "operation_contract",
     "service_behavior",
     "service_contract",

@@ -5,16 +5,17 @@
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, Final, TypeVar, overload
 
 from attrs import field, frozen, validators
 
 from wsf.errors import ContractError
-from wsf.settings import ByteCount, no_effect, refused
+from wsf.settings import ByteCount, no_effect
 
 __all__ = (
+    "CallbackSettings",
     "ConcurrencyMode",
     "InstanceContextMode",
     "OutboxSettings",
@@ -60,6 +61,9 @@ class ServiceBehavior:
     instance_context_mode: InstanceContextMode = InstanceContextMode.PER_SESSION
     concurrency_mode: ConcurrencyMode = ConcurrencyMode.SINGLE
     configuration_name: str | None = None
+    include_exception_detail_in_faults: bool = False
+    strict_callbacks: bool = False
+    behaviors: tuple[Any, ...] = ()
 
 
 @overload
@@ -70,6 +74,9 @@ def service_behavior(
     instance_context_mode: InstanceContextMode = InstanceContextMode.PER_SESSION,
     concurrency_mode: ConcurrencyMode = ConcurrencyMode.SINGLE,
     configuration_name: str | None = None,
+    include_exception_detail_in_faults: bool = False,
+    strict_callbacks: bool = False,
+    behaviors: Sequence[object] = (),
 ) -> Callable[[C], C]: ...
 def service_behavior(
     service: Any = None,
@@ -77,6 +84,9 @@ def service_behavior(
     instance_context_mode: InstanceContextMode = InstanceContextMode.PER_SESSION,
     concurrency_mode: ConcurrencyMode = ConcurrencyMode.SINGLE,
     configuration_name: str | None = None,
+    include_exception_detail_in_faults: bool = False,
+    strict_callbacks: bool = False,
+    behaviors: Sequence[object] = (),
 ) -> Any:
     """Say how a service class is instantiated and entered.
 
@@ -85,6 +95,11 @@ def service_behavior(
         instance_context_mode: One object for each session (WCF's default), each call, or the host.
         concurrency_mode: How many operations may run in one object at a time.
         configuration_name: What ``<service name="...">`` calls the class, beside its Python name.
+        include_exception_detail_in_faults: Tell callers what went wrong inside, traceback and all. For
+            debugging only; ``serviceDebug`` says the same in a configuration file.
+        strict_callbacks: WCF's rule: with ConcurrencyMode.SINGLE an operation may not wait for an answer of
+            its own client. By default it may, since replies never wait behind calls.
+        behaviors: Objects with ``validate`` and ``apply`` (``wsf.extensions.Behavior``), in order.
 
     Raises:
         ContractError: ``configuration_name`` is empty, a mode is none, or the class is a contract.
@@ -99,7 +114,14 @@ def service_behavior(
         if not isinstance(given, mode):
             words = " or ".join(f"{mode.__name__}.{member.name}" for member in mode)
             raise ContractError(f"@service_behavior({given!r}): write {words}")
-    behavior = ServiceBehavior(instance_context_mode, concurrency_mode, configuration_name)
+    behavior = ServiceBehavior(
+        instance_context_mode,
+        concurrency_mode,
+        configuration_name,
+        include_exception_detail_in_faults,
+        strict_callbacks,
+        tuple(behaviors),
+    )
 
     def decorate(target: C) -> C:
         if getattr(target, "_is_protocol", False):
@@ -127,14 +149,16 @@ class ServiceThrottling:
         max_concurrent_calls: Operations that run at the same time; default 16 for each processor.
         max_concurrent_sessions: Open sessions; by default as many as the process has file descriptors, less
             64. Upgrades over it wait, up to ``maxPendingConnections`` of them, then get 503.
+        max_concurrent_instances: Service objects that live at the same time; by default as many as the
+            sessions and calls make. A session's next message waits for a place.
 
     WCF: ServiceThrottlingElement.
     """
 
     max_concurrent_calls: int = field(factory=lambda: 16 * (os.cpu_count() or 1), validator=validators.ge(1))
     max_concurrent_sessions: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
-    max_concurrent_instances: int | None = no_effect(
-        "objects are bounded by the sessions and calls that make them", default=None
+    max_concurrent_instances: int | None = field(
+        default=None, validator=validators.optional(validators.ge(1))
     )
 
 
@@ -150,12 +174,31 @@ class OutboxSettings:
 
 
 @frozen
-class ServiceDebug:
-    """WCF: ServiceDebugElement."""
+class CallbackSettings:
+    """What may be under way to and from one client while an operation waits for its answer. Not in WCF.
 
-    include_exception_detail_in_faults: bool = refused(
-        "byteStreamMessageEncoding carries no faults; errors are in the host's log", default=False
-    )
+    Attributes:
+        max_pending_calls: Calls to one client that may wait for its answer at the same time; one more is
+            refused in the service that makes it.
+        max_read_ahead_messages, max_read_ahead_bytes: What is read past while the session's turn is taken,
+            to find the answer behind it. A larger message is taken when nothing else waits. Over a bound,
+            calls that only the waiting messages' turn could end are refused.
+    """
+
+    max_pending_calls: int = field(default=128, validator=validators.ge(1))
+    max_read_ahead_messages: int = field(default=64, validator=validators.ge(1))
+    max_read_ahead_bytes: ByteCount = field(default=256 * 1024, validator=validators.ge(1))
+
+
+@frozen
+class ServiceDebug:
+    """WCF: ServiceDebugElement.
+
+    Attributes:
+        include_exception_detail_in_faults: Callers are told what went wrong inside. For debugging only.
+    """
+
+    include_exception_detail_in_faults: bool = False
     http_help_page_enabled: bool = no_effect(_NO_HELP_PAGE, default=True)
     https_help_page_enabled: bool = no_effect(_NO_HELP_PAGE, default=True)
     http_help_page_url: str = no_effect(_NO_HELP_PAGE, default="")

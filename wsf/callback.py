@@ -1,24 +1,35 @@
-"""Typed callback proxies: a callback contract's methods, each an append to one client's outbox.
+"""Typed callback proxies: a callback contract's methods, on one client.
 
-The methods are made once for each contract, real ones, not ``__getattr__``: a room of a thousand calls them
-a thousand times for each message.
+A one-way method is an append to the client's outbox; a two-way one waits for the client's answer. The methods
+are made once for each contract and encoding, real ones, not ``__getattr__``: a room of a thousand calls them
+a thousand times for each message. WCF: ServiceChannelProxy, DuplexChannel.
 """
 
 import functools
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Hashable
+from types import MappingProxyType
+from typing import Any, cast
+
+import attrs
 
 from wsf.channel import DuplexSessionChannel
-from wsf.description import ContractDescription, OperationDescription
-from wsf.errors import ContractError, InvalidOperationError
+from wsf.concurrency import CURRENT_TURN
+from wsf.description import REQUIRED, ContractDescription, OperationDescription
+from wsf.encodings import MessageEncoding
+from wsf.errors import CommunicationError, InvalidOperationError, SerializationError
+from wsf.faults import exception_of
+from wsf.formatters import formatter_for
+from wsf.message import Message
 
 __all__ = ("channel_of", "create_callback")
+
+Call = Callable[..., Coroutine[Any, Any, Any]]
 
 
 def create_callback(contract: ContractDescription, channel: DuplexSessionChannel) -> Any:
     """The client of a channel, as its callback contract: the same object for the whole session."""
     if channel.callback is None:
-        channel.callback = _proxy_class(contract)(channel)
+        channel.callback = _proxy_class(contract, cast("Hashable", channel.encoding))(channel)
     return channel.callback
 
 
@@ -37,7 +48,7 @@ def channel_of(callback: object) -> DuplexSessionChannel:
 
 
 @functools.cache
-def _proxy_class(contract: ContractDescription) -> type[Any]:
+def _proxy_class(contract: ContractDescription, encoding: Any) -> type[Any]:
     def init(self: Any, channel: DuplexSessionChannel) -> None:
         self._channel = channel
 
@@ -46,24 +57,88 @@ def _proxy_class(contract: ContractDescription) -> type[Any]:
 
     members: dict[str, Any] = {"__init__": init, "__repr__": show, "__doc__": contract.contract_type.__doc__}
     for operation in contract.operations:
-        members[operation.method] = _one_way(contract, operation)
+        call = _one_way if operation.is_one_way else _two_way
+        method = call(operation, _request_of(contract, operation, encoding), contract, encoding)
+        method.__name__ = operation.method
+        method.__qualname__ = f"{contract.contract_type.__qualname__}.{operation.method}"
+        members[operation.method] = method
     return type(contract.contract_type.__name__, (contract.contract_type,), members)
 
 
+def _request_of(
+    contract: ContractDescription, operation: OperationDescription, encoding: MessageEncoding
+) -> Callable[..., Message]:
+    """What makes the message of a call of its arguments, whatever way they were given."""
+    formatter = formatter_for(contract, operation, encoding.body_style)
+    action = encoding.actions_of(contract, operation)[0] if encoding.carries_replies else None
+    count = len(operation.parameters)
+
+    def request(channel: DuplexSessionChannel, arguments: tuple[Any, ...], named: dict[str, Any]) -> Message:
+        if named or len(arguments) != count:
+            arguments = _bound(operation, arguments, named)
+        message = formatter.serialize_request(arguments)
+        if action is not None and message.action != action:
+            message = attrs.evolve(message, action=action)
+        turn = CURRENT_TURN.get()
+        if turn is not None and turn.outgoing and turn.channel is channel:
+            properties = MappingProxyType({**message.properties, **turn.outgoing})
+            message = attrs.evolve(message, properties=properties)
+        return message
+
+    return request
+
+
 def _one_way(
-    contract: ContractDescription, operation: OperationDescription
-) -> Callable[..., Coroutine[Any, Any, None]]:
-    if not operation.is_one_way or len(operation.parameters) != 1:
-        raise ContractError(f"{contract.contract_type.__qualname__}.{operation.method} is not one-way")
-    parameter = operation.parameters[0].name
-
+    operation: OperationDescription,
+    request: Callable[..., Message],
+    contract: ContractDescription,
+    encoding: MessageEncoding,
+) -> Call:
     async def call(self: Any, *arguments: Any, **named: Any) -> None:
-        if named:
-            arguments += (named.pop(parameter, None),)
-        if named or len(arguments) != 1:
-            raise TypeError(f"{operation.method}() takes one argument: {parameter}")
-        self._channel.send(arguments[0])
+        channel: DuplexSessionChannel = self._channel
+        channel.send(request(channel, arguments, named))
 
-    call.__name__ = operation.method
-    call.__qualname__ = f"{contract.contract_type.__qualname__}.{operation.method}"
     return call
+
+
+def _two_way(
+    operation: OperationDescription,
+    request: Callable[..., Message],
+    contract: ContractDescription,
+    encoding: MessageEncoding,
+) -> Call:
+    title = f"{contract.contract_type.__qualname__}.{operation.method}"
+    formatter = formatter_for(contract, operation, encoding.body_style)
+
+    async def call(self: Any, *arguments: Any, **named: Any) -> Any:
+        channel: DuplexSessionChannel = self._channel
+        reply = await channel.request(request(channel, arguments, named), title)
+        if reply.fault is not None:
+            raise exception_of(reply.fault, operation)
+        try:
+            return formatter.deserialize_reply(reply)
+        except SerializationError as error:  # this client's fault, and not the fault of who is served
+            raise CommunicationError(
+                f"{title}: the client's answer is not what was promised: {error}"
+            ) from error
+
+    return call
+
+
+def _bound(
+    operation: OperationDescription, arguments: tuple[Any, ...], named: dict[str, Any]
+) -> tuple[Any, ...]:
+    """All arguments in order, as Python would bind them."""
+    parameters = operation.parameters
+    given = dict(zip((parameter.name for parameter in parameters), arguments, strict=False))
+    bound = [given.get(p.name, named.get(p.name, p.default)) for p in parameters]
+    known = {parameter.name for parameter in parameters}
+    if (
+        len(arguments) > len(parameters)
+        or not named.keys() <= known
+        or named.keys() & given.keys()
+        or any(value is REQUIRED for value in bound)
+    ):
+        names = ", ".join(parameter.name for parameter in parameters)
+        raise TypeError(f"{operation.method}() takes {names or 'no arguments'}")
+    return tuple(bound)

@@ -1,18 +1,20 @@
 """The two gates of WCF's concurrency modes: a session's receive pump, and the lock of a service object.
 
-Both are held until an operation's coroutine ends; an ``await`` does not open them.
+Both are held until an operation's coroutine ends; an ``await`` does not open them. REENTRANT opens the lock
+around calls that wait for a client's answer, and who comes back goes before who comes new.
 WCF: ConcurrencyBehavior, ImmutableDispatchRuntime.
 """
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from typing import Final
 
 from wsf.behaviors import ConcurrencyMode
-from wsf.throttling import Gate
+from wsf.throttling import UNLIMITED, Gate
 
-__all__ = ("instance_gate", "pump_waits")
-
-#: places of the gate that is no gate
-UNLIMITED: Final = 2**63
+__all__ = ("CURRENT_TURN", "InstanceLock", "Turn", "pump_waits")
 
 
 def pump_waits(mode: ConcurrencyMode) -> bool:
@@ -20,9 +22,111 @@ def pump_waits(mode: ConcurrencyMode) -> bool:
     return mode is ConcurrencyMode.SINGLE
 
 
-def instance_gate(mode: ConcurrencyMode) -> Gate:
+class InstanceLock(Gate):
     """The lock of one service object: one operation at a time, FIFO; none for MULTIPLE.
 
-    REENTRANT opens it only around calls that wait for a reply. One-way calls never wait.
+    Attributes:
+        holder: The turn that is inside; always None for MULTIPLE.
     """
-    return Gate(UNLIMITED if mode is ConcurrencyMode.MULTIPLE else 1)
+
+    __slots__ = ("holder", "is_reentrant")
+
+    def __init__(self, mode: ConcurrencyMode) -> None:
+        super().__init__(UNLIMITED if mode is ConcurrencyMode.MULTIPLE else 1)
+        self.is_reentrant = mode is ConcurrencyMode.REENTRANT
+        self.holder: Turn | None = None
+
+
+class Turn:
+    """One operation's turn at its service object, from the gate to the end of its coroutine.
+
+    Tasks that the operation starts have its turn, too, and may outlive it: a turn that is over holds
+    nothing, and is never taken up again.
+
+    Attributes:
+        operation: Its name, for messages to its author.
+        is_over: Whether the operation has ended.
+        waits_for: The lock that it waits for, while it does.
+        channel: The session that it serves.
+        outgoing: Properties for what it sends there. WCF: OutgoingMessageProperties.
+    """
+
+    __slots__ = ("_back", "_lock", "channel", "is_over", "operation", "outgoing", "waits_for")
+
+    def __init__(self, operation: str, channel: object = None) -> None:
+        self.operation = operation
+        self.channel = channel
+        self.outgoing: dict[str, object] = {}
+        self.is_over = False
+        self.waits_for: InstanceLock | None = None
+        self._lock: InstanceLock | None = None
+        self._back: asyncio.Lock | None = None
+
+    async def begin(self, lock: InstanceLock) -> None:
+        """Wait for the service object. Whoever begins must ``end``, whatever happens in between."""
+        if not lock.try_enter():
+            await self._wait(lock, again=False)
+        self._lock = lock
+        self._take(lock)
+
+    def end(self) -> None:
+        """The operation has ended: let the next one in."""
+        self.is_over = True
+        lock, self._lock = self._lock, None
+        if lock is None:
+            return
+        if lock.limit == UNLIMITED or lock.holder is self:
+            self._leave(lock)
+
+    def holds(self, lock: InstanceLock | None) -> bool:
+        """Whether this operation is what others wait for at a lock."""
+        return lock is not None and lock.holder is self
+
+    @contextlib.asynccontextmanager
+    async def callout(self) -> AsyncIterator[None]:
+        """Around a call that waits for an answer. REENTRANT: others may enter the service object meanwhile.
+
+        WCF: UnlockInstanceBeforeCallout, LockInstanceAfterCallout.
+        """
+        lock = self._lock
+        if lock is None or not lock.is_reentrant:
+            yield
+            return
+        if lock.holder is self:
+            self._leave(lock)
+        try:
+            yield
+        finally:
+            await self._return(lock)
+
+    async def _return(self, lock: InstanceLock) -> None:
+        """Back inside, once: of several tasks of the operation the first takes the lock for all of them."""
+        self._back = self._back or asyncio.Lock()
+        async with self._back:
+            if self.is_over or lock.holder is self:
+                return
+            if not lock.try_enter():
+                await self._wait(lock, again=True)
+            if self.is_over:  # meanwhile the operation has ended without us
+                lock.leave()
+            else:
+                self._take(lock)
+
+    async def _wait(self, lock: InstanceLock, *, again: bool) -> None:
+        self.waits_for = lock
+        try:
+            await lock.enter(again=again)
+        finally:
+            self.waits_for = None
+
+    def _take(self, lock: InstanceLock) -> None:
+        if lock.limit == 1:
+            lock.holder = self
+
+    def _leave(self, lock: InstanceLock) -> None:
+        lock.holder = None
+        lock.leave()
+
+
+#: the turn whose operation, or task of it, runs
+CURRENT_TURN: Final[ContextVar[Turn | None]] = ContextVar("wsf.concurrency.turn", default=None)

@@ -1,4 +1,4 @@
-"""@service_contract, @callback_contract, @operation_contract: what an author writes.
+"""@service_contract, @callback_contract, @operation_contract, @fault_contract: what an author writes.
 
 A decorator only notes it; ``reflection.py`` reads and checks it, when a service is built.
 """
@@ -13,9 +13,12 @@ from wsf.errors import ContractError
 
 __all__ = (
     "ContractAttributes",
+    "FaultAttributes",
     "OperationAttributes",
     "callback_contract",
     "contract_attributes",
+    "fault_attributes",
+    "fault_contract",
     "operation_attributes",
     "operation_contract",
     "service_contract",
@@ -29,6 +32,7 @@ DEFAULT_NAMESPACE: Final = "http://tempuri.org/"
 
 _CONTRACT: Final = "__wsf_contract__"
 _OPERATION: Final = "__wsf_operation__"
+_FAULTS: Final = "__wsf_faults__"
 
 
 @frozen
@@ -53,6 +57,16 @@ class OperationAttributes:
     is_one_way: bool = False
     is_initiating: bool = True
     is_terminating: bool = False
+
+
+@frozen
+class FaultAttributes:
+    """What @fault_contract was given."""
+
+    detail_type: type[Any]
+    code: int | None = None
+    name: str | None = None
+    action: str | None = None
 
 
 @overload
@@ -151,6 +165,48 @@ def operation_contract(
         OperationAttributes(name, action, reply_action, is_one_way, is_initiating, is_terminating),
         operation,
     )
+
+
+def fault_contract(
+    detail_type: type[Any], *, code: int | None = None, name: str | None = None, action: str | None = None
+) -> Callable[[F], F]:
+    """Declare a fault of an operation: one ``FaultException`` detail that its callers may rely on.
+
+    ::
+
+        @operation_contract
+        @fault_contract(OutOfStock)
+        async def order(self, sku: str, count: int) -> Receipt: ...
+
+    Args:
+        detail_type: The data contract of the fault's detail.
+        code: A positive number of its own, for encodings that number their errors; by default the
+            operation's first declared fault is 1, the next 2.
+        name: The fault's wire name; the detail's class and ``Fault`` unless given.
+        action: The fault's action URI.
+
+    Raises:
+        ContractError: ``code`` is not positive, or ``name`` is empty.
+
+    WCF: FaultContractAttribute.
+    """
+    _refuse_empty("fault_contract", name=name)
+    if code is not None and code < 1:
+        raise ContractError(f"@fault_contract(code={code}): codes of one's own are positive")
+
+    def decorate(operation: F) -> F:
+        # decorators run from the bottom up; faults are numbered as they are read
+        noted = (FaultAttributes(detail_type, code, name, action), *fault_attributes(operation))
+        setattr(operation, _FAULTS, noted)
+        return operation
+
+    return decorate
+
+
+def fault_attributes(function: object) -> tuple[FaultAttributes, ...]:
+    """The faults that a function declares, in the order they are written."""
+    noted: tuple[FaultAttributes, ...] = getattr(function, _FAULTS, ())
+    return noted
 
 
 def contract_attributes(candidate: type[Any]) -> ContractAttributes | None:

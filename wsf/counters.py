@@ -49,6 +49,9 @@ class Meter:
     messages_too_big: int = 0
     protocol_errors: int = 0
     operations_failed: int = 0
+    calls_refused: int = 0
+    reply_timeouts: int = 0
+    replies_dropped: int = 0
     slow_clients_aborted: int = 0
     send_timeouts: int = 0
     keep_alive_timeouts: int = 0
@@ -56,6 +59,9 @@ class Meter:
     close_timeouts: int = 0
     outbox_messages_most: int = 0
     outbox_bytes_most: int = 0
+    read_ahead_messages_most: int = 0
+    read_ahead_bytes_most: int = 0
+    pending_calls_most: int = 0
 
 
 @frozen
@@ -68,6 +74,13 @@ class Counters:
         connections_pending: TCP connections that have not become a session (bounded by
             ``maxPendingConnections``, in time by ``requestInitializationTimeout``).
         calls, calls_limit, calls_waiting: Running operations; ``maxConcurrentCalls``; those that wait.
+        instances, instances_limit, instances_waiting: Live service objects; ``maxConcurrentInstances``;
+            calls that wait for a place.
+        pending_calls, pending_calls_most, pending_calls_limit: Calls to clients that wait for answers now;
+            the most for any one client, ever; ``maxPendingCalls``.
+        read_ahead_messages, read_ahead_bytes: What was read past to find answers, over all sessions.
+        read_ahead_messages_most, read_ahead_bytes_most: The most for any one client, ever.
+        read_ahead_max_messages, read_ahead_max_bytes: ``maxReadAheadMessages``, ``maxReadAheadBytes``.
         outbox_messages, outbox_bytes: What waits for clients now, over all sessions.
         outbox_messages_most, outbox_bytes_most: The most that waited for any one client, ever.
         outbox_max_messages, outbox_max_bytes: The bounds of each client's outbox.
@@ -77,6 +90,9 @@ class Counters:
         messages_too_big: Messages over ``maxReceivedMessageSize``: 1009.
         protocol_errors: Sessions ended for the peer's fault, too big messages included.
         operations_failed: Operations that raised what was not the peer's fault: 1011.
+        calls_refused: Calls of clients that could never have ended.
+        reply_timeouts: Calls to clients that were not answered within ``sendTimeout``.
+        replies_dropped: Answers to no call: late ones, and those to calls that nobody made.
         slow_clients_aborted: Clients over a bound of their outbox.
         send_timeouts, keep_alive_timeouts, idle_timeouts, close_timeouts: Clients that met ``sendTimeout``,
             the pong deadline of ``keepAliveInterval``, ``receiveTimeout`` or ``closeTimeout``.
@@ -89,6 +105,18 @@ class Counters:
     calls: int
     calls_limit: int
     calls_waiting: int
+    instances: int
+    instances_limit: int
+    instances_waiting: int
+    pending_calls: int
+    pending_calls_most: int
+    pending_calls_limit: int
+    read_ahead_messages: int
+    read_ahead_bytes: int
+    read_ahead_messages_most: int
+    read_ahead_bytes_most: int
+    read_ahead_max_messages: int
+    read_ahead_max_bytes: int
     outbox_messages: int
     outbox_bytes: int
     outbox_messages_most: int
@@ -107,6 +135,9 @@ class Counters:
     messages_too_big: int
     protocol_errors: int
     operations_failed: int
+    calls_refused: int
+    reply_timeouts: int
+    replies_dropped: int
     slow_clients_aborted: int
     send_timeouts: int
     keep_alive_timeouts: int

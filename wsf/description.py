@@ -5,11 +5,20 @@ WCF: System.ServiceModel.Description.
 """
 
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
-from attrs import frozen
+from attrs import field, frozen
 
-__all__ = ("ContractDescription", "OperationDescription", "ParameterDescription", "SessionMode")
+__all__ = (
+    "REQUIRED",
+    "BodyStyle",
+    "ContractDescription",
+    "FaultDescription",
+    "OperationDescription",
+    "ParameterDescription",
+    "ServiceDescription",
+    "SessionMode",
+)
 
 
 class SessionMode(Enum):
@@ -20,12 +29,45 @@ class SessionMode(Enum):
     NOT_ALLOWED = "NotAllowed"
 
 
+class BodyStyle(Enum):
+    """What a message's body holds on some wire. WCF: WebMessageBodyStyle."""
+
+    BARE = "Bare"  # the one parameter, or the result
+    WRAPPED = "Wrapped"  # the parameters, in order or by name
+
+
+class _Required:
+    def __repr__(self) -> str:
+        return "REQUIRED"
+
+
+#: the default of a parameter that has none
+REQUIRED: Final = _Required()
+
+
 @frozen
 class ParameterDescription:
-    """One parameter of an operation: its Python name, and its annotation resolved to a type."""
+    """One parameter of an operation: its Python name, its annotation resolved to a type, its default."""
 
     name: str
     type: Any
+    default: Any = field(default=REQUIRED, hash=False)
+
+
+@frozen
+class FaultDescription:
+    """One fault that an operation declares. WCF: FaultDescription.
+
+    Attributes:
+        detail_type: The data contract of its detail.
+        name, action: WCF's, for wires that have a place for them.
+        code: Its number, positive, for encodings that number their errors.
+    """
+
+    detail_type: type[Any]
+    name: str
+    action: str
+    code: int
 
 
 @frozen
@@ -40,6 +82,7 @@ class OperationDescription:
         parameters: In order, without ``self``.
         result: The annotated return type; ``type(None)`` for none.
         location: ``file:line`` of the method, for messages to its author.
+        faults: What it may raise as a FaultException with a detail, in the order declared.
     """
 
     name: str
@@ -52,6 +95,7 @@ class OperationDescription:
     parameters: tuple[ParameterDescription, ...]
     result: Any
     location: str
+    faults: tuple[FaultDescription, ...] = ()
 
 
 @frozen
@@ -65,3 +109,12 @@ class ContractDescription:
     operations: tuple[OperationDescription, ...]
     callback: "ContractDescription | None"
     contract_type: type[Any]
+
+
+@frozen
+class ServiceDescription:
+    """A service class and what it implements, as a behavior sees it. WCF: ServiceDescription."""
+
+    name: str
+    service_type: type[Any]
+    contracts: tuple[ContractDescription, ...]

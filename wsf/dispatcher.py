@@ -1,61 +1,49 @@
-"""The dispatcher: the loop of one session, and the one place where an error becomes a close code.
+"""The dispatcher: the loop of one session.
 
-In, a message passes three gates: the call throttle, the session's pump and the service object's lock. Out of
-an operation comes an error or nothing: ``_farewell`` says what an error means for the session.
-WCF: ChannelHandler, ImmutableDispatchRuntime, ErrorBehavior.
+In, a message passes three gates: the call throttle, the session's pump and the service object's lock. What
+could never pass one, because it holds up the very call it waits for, is refused at once.
+WCF: ChannelHandler, ChannelDispatcher.
 """
 
 import asyncio
 import contextlib
 import logging
 import time
-import uuid
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Hashable
 from typing import Final, cast
 
-from attrs import frozen
+import attrs
 
-from wsf.behaviors import OutboxSettings
 from wsf.bindings import Binding
-from wsf.channel import CloseStatus, DuplexSessionChannel
-from wsf.counters import Meter
-from wsf.description import ContractDescription, OperationDescription
+from wsf.channel import DuplexSessionChannel
+from wsf.communication_object import CloseStatus
+from wsf.concurrency import Turn
+from wsf.correlation import PendingCall
+from wsf.description import ContractDescription
+from wsf.dispatch_operation import DispatchOperation, ServiceRuntime, blame_peer, handled
 from wsf.errors import (
     ActionNotSupportedError,
     CloseCode,
     CommunicationError,
     ConnectionClosedError,
+    FaultCode,
     ProtocolError,
-    QuotaExceededError,
 )
-from wsf.instancing import InstanceContext, InstanceProvider
-from wsf.message import WILDCARD_ACTION, Message
+from wsf.formatters import formatter_for
+from wsf.inbox import Arrival
+from wsf.instancing import InstanceContext
+from wsf.message import ON_OPEN_ACTION, WILDCARD_ACTION, Message, MessageFault, MessageType
 from wsf.operation_context import OperationContext
-from wsf.throttling import Gate
 from wsf.transports import Connection
 
-__all__ = ("Dispatcher", "ServiceRuntime")
+__all__ = ("Dispatcher",)
 
 logger = logging.getLogger("wsf.sessions")
-
-#: characters of the reference that a client is given with 1011, and that the log has beside the traceback
-REFERENCE_LENGTH: Final = 8
-
 
 #: s that cancelled operations have to end, before the host goes on without them
 ABORT_TIMEOUT: Final = 1.0
 
-
-@frozen
-class ServiceRuntime:
-    """What all endpoints of a service share."""
-
-    name: str
-    instancing: InstanceProvider
-    pump_waits: bool
-    calls: Gate
-    outbox: OutboxSettings
-    meter: Meter
+_DONE: Final = Message(b"null", MessageType.TEXT)
 
 
 class _Session:
@@ -82,6 +70,9 @@ class Dispatcher:
 
     Args:
         wire: Stands for encoding and framing, one object for each binding.
+
+    Raises:
+        ContractError: A parameter, a result or a fault's detail has no form on that wire.
     """
 
     def __init__(
@@ -91,8 +82,14 @@ class Dispatcher:
         self._binding = binding
         self._wire = wire
         self._service = service
-        self._operations = {operation.action: operation for operation in contract.operations}
+        self._operations: dict[str, DispatchOperation] = {}
+        for operation in contract.operations:
+            dispatched = DispatchOperation(contract, operation, binding.encoding, service)
+            actions = binding.encoding.actions_of(contract, operation)
+            self._operations.update(dict.fromkeys(actions, dispatched))
         self._wildcard = self._operations.get(WILDCARD_ACTION)
+        for operation in contract.callback.operations if contract.callback else ():
+            formatter_for(contract.callback or contract, operation, binding.encoding.body_style)
         self._sessions: set[_Session] = set()
         self._closing: CloseStatus | None = None
         self._empty = asyncio.Event()
@@ -110,8 +107,10 @@ class Dispatcher:
             self._binding,
             self._wire,
             self._service.meter,
-            max_bytes=self._service.outbox.max_bytes,
-            max_messages=self._service.outbox.max_messages,
+            outbox=self._service.outbox,
+            callbacks=self._service.callbacks,
+            strict_callbacks=self._service.strict_callbacks,
+            refuse=lambda arrival: self._refuse(session, arrival),
         )
         session = _Session(channel, cast("asyncio.Task[None]", asyncio.current_task()))
         began = time.monotonic()
@@ -143,7 +142,10 @@ class Dispatcher:
                 await self._empty.wait()
 
     def _enter(self, session: _Session) -> None:
-        channel = session.channel
+        channel, inspectors = session.channel, self._service.extensions.message_inspectors
+        for inspector in inspectors:
+            inspector.connect(channel)
+        channel.sending = tuple(inspector.sending for inspector in reversed(inspectors))
         self._sessions.add(session)
         self._empty.clear()
         self._service.meter.sessions_opened += 1
@@ -165,6 +167,12 @@ class Dispatcher:
             meter.sessions_closed += 1
             meter.outbox_messages_most = max(meter.outbox_messages_most, channel.outbox.messages_most)
             meter.outbox_bytes_most = max(meter.outbox_bytes_most, channel.outbox.size_most)
+            meter.read_ahead_messages_most = max(meter.read_ahead_messages_most, channel.inbox.messages_most)
+            meter.read_ahead_bytes_most = max(meter.read_ahead_bytes_most, channel.inbox.size_most)
+            meter.pending_calls_most = max(meter.pending_calls_most, channel.pending.most)
+            meter.replies_dropped += channel.pending.unrelated
+            for inspector in self._service.extensions.message_inspectors:
+                inspector.closed(channel, status)
             if not self._sessions:
                 self._empty.set()
             logger.info(
@@ -180,15 +188,15 @@ class Dispatcher:
         """Receive and dispatch until somebody has had enough; how it ended."""
         try:
             while self._closing is None:
-                message = await session.channel.receive()
+                arrival = await session.channel.receive()
                 if self._closing is None:
-                    end = await self._dispatch(session, message)
+                    end = await self._dispatch(session, arrival)
                     if end is not None:
                         return end
         except ConnectionClosedError as end:
             return end
         except ProtocolError as error:
-            return self._blame_peer(error)
+            return blame_peer(self._service.meter, error)
         if session.tasks:
             await asyncio.wait(session.tasks)
         return self._closing
@@ -202,86 +210,140 @@ class Dispatcher:
         except (TimeoutError, CommunicationError) as error:
             logger.debug("closing %s: %s", _named(session), error)
 
-    async def _dispatch(self, session: _Session, message: Message) -> CloseStatus | None:
+    async def _dispatch(self, session: _Session, arrival: Arrival) -> CloseStatus | None:
         """Find the operation and let it run; what the session's end is, if that is it."""
-        operation = self._operations.get(message.action or WILDCARD_ACTION) or self._wildcard
+        message = arrival.message
+        if self._refuse(session, arrival):
+            return None
+        operation = self._operation_for(message)
         if operation is None:
-            return self._blame_peer(ActionNotSupportedError("no operation takes this message"))
-        if not (session.has_begun or operation.is_initiating):
-            return self._blame_peer(ProtocolError(f"{operation.name} cannot be the first call of a session"))
+            return self._unhandled(session, message)
+        description = operation.description
+        if not (session.has_begun or description.is_initiating):
+            error = ProtocolError(f"{description.name} cannot be the first call of a session")
+            return blame_peer(self._service.meter, error)
         session.has_begun = True
+        if description.is_one_way and message.message_id is not None:
+            self._reply(session, message, _DONE)  # accepted: there is nothing more to hear of it
         # from here on the message is accepted: closing waits until it has been served
         session.channel.running_operations += 1
-        calls = self._service.calls
-        if not calls.try_enter():
-            await self._wait_for(calls, session)
-        if self._service.pump_waits:
-            return await self._run(session, operation, message)
-        task = asyncio.create_task(self._run_apart(session, operation, message))
-        session.tasks.add(task)
-        task.add_done_callback(session.tasks.discard)
-        return None
+        turn = Turn(description.name, session.channel)
+        if not self._service.pump_waits:
+            await self._admit(session)
+            task = asyncio.create_task(self._run_apart(session, operation, message, turn))
+            session.tasks.add(task)
+            task.add_done_callback(session.tasks.discard)
+            return None
+        session.channel.inbox.occupy(turn)
+        try:
+            await self._admit(session)
+            return await self._run(session, operation, message, turn)
+        finally:
+            session.channel.inbox.vacate()
 
-    async def _wait_for(self, calls: Gate, session: _Session) -> None:
+    async def _admit(self, session: _Session) -> None:
+        calls = self._service.calls
+        if calls.try_enter():
+            return
+        session.channel.inbox.read_on()  # the loop waits here: answers may still come
         try:
             await calls.enter()
         except BaseException:
             session.channel.running_operations -= 1
             raise
 
-    async def _run_apart(self, session: _Session, operation: OperationDescription, message: Message) -> None:
-        end = await self._run(session, operation, message)
+    async def _run_apart(
+        self, session: _Session, operation: DispatchOperation, message: Message, turn: Turn
+    ) -> None:
+        end = await self._run(session, operation, message, turn)
         if end is not None:
             await self._part(session, end)
 
     async def _run(
-        self, session: _Session, operation: OperationDescription, message: Message
+        self, session: _Session, operation: DispatchOperation, message: Message, turn: Turn
     ) -> CloseStatus | None:
+        place: InstanceContext = self._service.instancing.for_call(session.instance)
+        session.instance = place
+        description = operation.description
+        context = OperationContext(
+            session.channel, message, self._contract, description, turn=turn, host=self._service.host
+        )
         try:
-            await self._call(session, operation, message)
-        except ProtocolError as error:
-            return self._blame_peer(error)
-        except CommunicationError as error:  # another client's end is not this one's problem
-            logger.warning(
-                "a call to another client failed: %s in %s: %s", operation.name, _named(session), error
-            )
-        except asyncio.CancelledError:
-            if cast("asyncio.Task[None]", asyncio.current_task()).cancelling():
-                raise  # the host aborts; any other is the service's own
-            return self._blame_service(operation)
-        except Exception:  # whatever else an operation raises is the service's own: 1011
-            return self._blame_service(operation)
+            end = await operation.call(context, place)
         finally:
             session.channel.running_operations -= 1
             self._service.calls.leave()
-        return CloseStatus(CloseCode.NORMAL) if operation.is_terminating else None
+        if end is None and description.is_terminating:
+            return session.channel.close_details.output_close_status
+        return end
 
-    async def _call(self, session: _Session, operation: OperationDescription, message: Message) -> None:
-        instancing = self._service.instancing
-        context = session.instance = instancing.for_call(session.instance)
-        if not context.gate.try_enter():
-            await context.gate.enter()
-        token = OperationContext(session.channel, message, self._contract).enter()
-        try:
-            method: Callable[..., Awaitable[object]] = getattr(context.instance, operation.method)
-            result = await (method(message) if operation.parameters else method())
-        finally:
-            OperationContext.leave(token)
-            context.gate.leave()
-            await instancing.end_of_call(context)
-        if isinstance(result, Message):
-            session.channel.send(result)
+    def _operation_for(self, message: Message) -> DispatchOperation | None:
+        """Exact action, then ``"*"``. The session-open action is ours to give, and nobody else's."""
+        if message.action == ON_OPEN_ACTION and not message.is_empty:
+            return None
+        return self._operations.get(message.action or WILDCARD_ACTION) or self._wildcard
 
-    def _blame_peer(self, error: ProtocolError) -> CloseStatus:
-        """The peer's fault: it is told which rule it broke, in our words."""
-        self._service.meter.protocol_errors += 1
-        if isinstance(error, QuotaExceededError):
-            self._service.meter.messages_too_big += 1
-        return CloseStatus(error.close_code, str(error))
+    def _unhandled(self, session: _Session, message: Message) -> CloseStatus | None:
+        """No operation takes it: who waits for an answer gets a fault; who does not loses the session.
 
-    def _blame_service(self, operation: OperationDescription) -> CloseStatus:
-        """The service's own fault: the peer gets a number that the log has, too, and nothing else."""
-        self._service.meter.operations_failed += 1
-        reference = uuid.uuid4().hex[:REFERENCE_LENGTH]
-        logger.exception("%s.%s failed, reference %s", self._service.name, operation.method, reference)
-        return CloseStatus(CloseCode.INTERNAL_ERROR, f"internal error, reference {reference}")
+        WCF's built-in unhandled handler closes in both cases, unless an error handler deals with it.
+        """
+        if message.message_id is None and self._binding.encoding.may_ignore(message):
+            return None
+        error = ActionNotSupportedError("no operation takes this message")
+        is_handled = handled(self._service.extensions, error)
+        if message.message_id is not None:
+            self._reply(session, message, _fault(FaultCode.ACTION_NOT_SUPPORTED, str(error)))
+            return None
+        return None if is_handled else blame_peer(self._service.meter, error)
+
+    def _refuse(self, session: _Session, arrival: Arrival) -> bool:
+        """Answer at once what is no request, or could never be served; whether that was so."""
+        message = arrival.message
+        if message.message_id is None:
+            return False
+        if message.fault is not None:
+            self._service.meter.protocol_errors += 1
+            self._reply(session, message, Message(fault=message.fault))
+            return True
+        operation = self._operation_for(message) if arrival.awaited else None
+        blocking = operation and not operation.description.is_one_way and self._blocking(session, arrival)
+        if not operation or not blocking:
+            return False
+        self._service.meter.calls_refused += 1
+        reason = _deadlock(operation.description.name, blocking)
+        logger.warning("call refused: %s: %s", _named(session), reason)
+        self._reply(session, message, _fault(FaultCode.WOULD_DEADLOCK, reason))
+        return True
+
+    def _blocking(self, session: _Session, arrival: Arrival) -> PendingCall | None:
+        """The call to this client that waits for what the client sends now, which waits for that call.
+
+        It is so if the client was given the call before it sent this, and the call's operation holds the
+        session's pump, or the service object's lock, or, with others like it, every place of the throttle.
+        """
+        lock = self._service.instancing.lock_of(session.instance)
+        awaited = [call for call in arrival.awaited if call.turn is not None and not call.turn.is_over]
+        for call in awaited:
+            turn = cast("Turn", call.turn)
+            if session.channel.inbox.occupied_by is turn or turn.holds(lock):
+                return call
+        holders = {call.turn for call in awaited}
+        return awaited[0] if awaited and len(holders) >= self._service.calls.limit else None
+
+    def _reply(self, session: _Session, message: Message, reply: Message) -> None:
+        with contextlib.suppress(CommunicationError):  # nobody is there to hear it
+            session.channel.send(attrs.evolve(reply, relates_to=message.message_id))
+
+
+def _fault(code: FaultCode, reason: str) -> Message:
+    return Message(fault=MessageFault(code, reason))
+
+
+def _deadlock(operation: str, blocking: PendingCall) -> str:
+    holder = blocking.turn.operation if blocking.turn is not None else ""
+    return (
+        f"{operation} would wait for {holder} to end, and {holder} waits for this client's answer to "
+        f"{blocking.operation}: neither could end. Answer first and call then, or let the service be entered "
+        f"meanwhile: ConcurrencyMode.REENTRANT (or MULTIPLE)"
+    )

@@ -15,9 +15,12 @@
        ├─ CommunicationObjectFaultedError    used after the connection was lost (nothing sent)
        │  └─ SlowClientError                 its outbox is over its bound       1013
        ├─ CloseTimeoutError (TimeoutError)   it did not answer our close frame  (nothing more sent)
+       ├─ ReplyTimeoutError (TimeoutError)   it did not answer our call          (the session goes on)
+       ├─ FaultException                     what a contract lets a call end with (the fault, and no close)
        ├─ ConnectionClosedError              how a connection ended; the reader's end of stream
        └─ ProtocolError                      the peer's fault                   1002
           ├─ ActionNotSupportedError         no such operation and no "*"       1003
+          ├─ UnsupportedDataError            a kind of frame the encoding does not take  1003
           ├─ EncodingError                   the payload is not what its frame says  1007
           ├─ SerializationError              a data contract refuses the body   1007
           └─ QuotaExceededError              message too big                    1009
@@ -26,8 +29,8 @@ Whatever else an operation raises is the service's own fault: 1011.
 WCF's names, ``Exception`` spelt ``Error``.
 """
 
-from enum import IntEnum
-from typing import ClassVar
+from enum import Enum, IntEnum
+from typing import ClassVar, Final, Generic, TypeVar, overload
 
 __all__ = (
     "ActionNotSupportedError",
@@ -43,14 +46,23 @@ __all__ = (
     "ConnectionClosedError",
     "ContractError",
     "EncodingError",
+    "FaultCode",
+    "FaultException",
     "InvalidOperationError",
     "ListenError",
     "ProtocolError",
     "QuotaExceededError",
+    "ReplyTimeoutError",
     "SerializationError",
     "SlowClientError",
+    "UnsupportedDataError",
     "WsfError",
 )
+
+D = TypeVar("D")
+
+#: what a fault says that nobody gave a reason. WCF: SFxFaultReason
+NO_REASON: Final = "the creator of this fault gave no reason"
 
 
 class CloseCode(IntEnum):
@@ -67,6 +79,18 @@ class CloseCode(IntEnum):
     MESSAGE_TOO_BIG = 1009
     INTERNAL_ERROR = 1011
     TRY_AGAIN_LATER = 1013  # registered with IANA after the RFC; "slow client" here
+
+
+class FaultCode(Enum):
+    """Whose fault a fault is, and which: WCF's codes and subcodes. Encodings have numbers of their own."""
+
+    SENDER = "Sender"  # what an operation's FaultException says, by its contract or without one
+    ACTION_NOT_SUPPORTED = "ActionNotSupported"
+    DESERIALIZATION_FAILED = "DeserializationFailed"
+    INTERNAL_SERVICE_FAULT = "InternalServiceFault"
+    MALFORMED_MESSAGE = "MalformedMessage"  # not what the encoding can read at all
+    INVALID_MESSAGE = "InvalidMessage"  # readable, and no message
+    WOULD_DEADLOCK = "WouldDeadlock"  # not in WCF: a call that could never have ended
 
 
 class WsfError(Exception):
@@ -140,6 +164,50 @@ class CloseTimeoutError(CommunicationError, TimeoutError):
     """A client did not answer a close frame within closeTimeout. WCF: TimeoutException of ``Close``."""
 
 
+class ReplyTimeoutError(CommunicationError, TimeoutError):
+    """A client did not answer a call within sendTimeout. Its session goes on; a late reply is dropped.
+
+    WCF: TimeoutException of a proxy's call (SFxRequestTimedOut2).
+    """
+
+
+class FaultException(CommunicationError, Generic[D]):  # noqa: N818 - WCF's name, and no error of the program
+    """What an operation raises to let its caller, and nobody else, know; and what a caller gets then.
+
+    ::
+
+        raise FaultException("there are only 3 left", OutOfStock(sku="x-1", left=3))
+
+    The session and the service object go on. ``detail`` reaches the caller as its type if the operation
+    declares it: ``@fault_contract(OutOfStock)``. A one-way operation has nobody to tell.
+
+    Attributes:
+        reason: For people. It is sent as it is: no secrets.
+        detail: An instance of a data contract, or None.
+        code: SENDER, or what the other side of a callback said it was.
+
+    WCF: FaultException, ``FaultException<TDetail>``, whose constructor has the detail first.
+    """
+
+    reason: str
+    detail: D
+    code: FaultCode
+
+    @overload
+    def __init__(
+        self: "FaultException[None]", reason: str = NO_REASON, *, code: FaultCode = FaultCode.SENDER
+    ) -> None: ...
+    @overload
+    def __init__(self, reason: str, detail: D, *, code: FaultCode = FaultCode.SENDER) -> None: ...
+    def __init__(
+        self, reason: str = NO_REASON, detail: object = None, *, code: FaultCode = FaultCode.SENDER
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.detail = detail  # type: ignore[assignment]
+        self.code = code
+
+
 class ConnectionClosedError(CommunicationError):
     """A connection has ended: ``code`` and ``reason`` are the peer's, 1006 if it left without a word.
 
@@ -161,6 +229,12 @@ class ProtocolError(CommunicationError):
 
 class ActionNotSupportedError(ProtocolError):
     """No operation has the message's action, and none has ``"*"``. WCF: ActionNotSupportedException."""
+
+    close_code = CloseCode.UNSUPPORTED_DATA
+
+
+class UnsupportedDataError(ProtocolError):
+    """A kind of frame that the encoding does not take, such as BINARY where it speaks TEXT."""
 
     close_code = CloseCode.UNSUPPORTED_DATA
 

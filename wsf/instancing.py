@@ -1,41 +1,146 @@
 """Which service object takes a message, and how long it lives. WCF: InstanceBehavior, InstanceContext."""
 
+import asyncio
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from wsf.behaviors import ConcurrencyMode, InstanceContextMode
-from wsf.concurrency import instance_gate
+from wsf.concurrency import InstanceLock
+from wsf.extension_collection import ExtensionCollection
+from wsf.message import Message
 from wsf.throttling import Gate
 
-__all__ = ("InstanceContext", "InstanceProvider", "PerCall", "PerSession", "Single", "instancing_for")
+__all__ = (
+    "ClassInstanceProvider",
+    "InstanceContext",
+    "InstanceProvider",
+    "Instancing",
+    "PerCall",
+    "PerSession",
+    "Single",
+    "instancing_for",
+)
 
 
 class InstanceContext:
-    """A service object and the gate in front of it. WCF: InstanceContext."""
+    """A service object's place: the object once there is one, and the lock in front of it.
 
-    __slots__ = ("gate", "instance")
+    Attributes:
+        host: The ServiceHost. WCF: ``InstanceContext.Host``.
+        instance: The service object; None before the first call.
 
-    def __init__(self, instance: Any, gate: Gate) -> None:
-        self.instance = instance
-        self.gate = gate
+    WCF: InstanceContext.
+    """
+
+    __slots__ = ("_extensions", "host", "instance", "is_active", "lock", "opening")
+
+    def __init__(self, host: Any, lock: InstanceLock) -> None:
+        self.host = host
+        self.lock = lock
+        self.instance: Any = None
+        self.is_active = False
+        self.opening: asyncio.Lock | None = None
+        self._extensions: ExtensionCollection | None = None
+
+    @property
+    def extensions(self) -> ExtensionCollection:
+        """What others keep with this object. WCF: ``Extensions``."""
+        if self._extensions is None:
+            self._extensions = ExtensionCollection(self)
+        return self._extensions
 
 
-class InstanceProvider(ABC):
+class InstanceProvider(Protocol):
+    """Makes and takes back service objects; both may be ``async``. A place for any container of dependencies.
+
+    WCF: IInstanceProvider.
+    """
+
+    def get_instance(self, context: InstanceContext, message: Message) -> Any:
+        """The service object for a session (PER_SESSION), a call (PER_CALL) or the host (SINGLE).
+
+        ``message`` is the one that asks for it; for SINGLE an empty one.
+        """
+        ...
+
+    def release_instance(self, context: InstanceContext, instance: Any) -> Any:
+        """The object's session, call or host has ended."""
+        ...
+
+
+class ClassInstanceProvider:
+    """The class itself makes its objects: without arguments.
+
+    An async context manager is entered and left, any other object is released by ``aclose()`` or ``close()``,
+    if it has one. WCF: what calls the default constructor, and IDisposable.Dispose.
+    """
+
+    def __init__(self, service: type[Any]) -> None:
+        self._service = service
+
+    def create(self) -> Any:
+        """An object that nobody has entered yet."""
+        return self._service()
+
+    async def enter(self, instance: Any) -> Any:
+        """Enter an async context manager."""
+        if hasattr(type(instance), "__aenter__"):
+            await instance.__aenter__()
+        return instance
+
+    def get_instance(self, context: InstanceContext, message: Message) -> Any:
+        """See ``InstanceProvider``."""
+        instance = self.create()
+        return self.enter(instance) if hasattr(type(instance), "__aenter__") else instance
+
+    async def release_instance(self, context: InstanceContext, instance: Any) -> None:
+        """See ``InstanceProvider``."""
+        if hasattr(type(instance), "__aexit__"):
+            await instance.__aexit__(None, None, None)
+            return
+        release = getattr(instance, "aclose", None) or getattr(instance, "close", None)
+        if release is not None:
+            await _maybe_awaited(release())
+
+
+class Instancing(ABC):
     """One instancing mode. Made once for a host; a session keeps what it needs in its own context.
 
     Args:
-        create: Makes a service object.
-        mode: Decides the gate of each.
+        provider: Makes the objects.
+        mode: Decides the lock of each.
+        instances: The throttle of objects that live at a time. WCF: MaxConcurrentInstances.
+        host: What contexts are of.
     """
 
-    def __init__(self, create: Callable[[], Any], mode: ConcurrencyMode) -> None:
-        self._create = create
+    def __init__(
+        self, provider: InstanceProvider, mode: ConcurrencyMode, instances: Gate, host: Any = None
+    ) -> None:
+        self._provider = provider
         self._mode = mode
+        self._instances = instances
+        self._host = host
 
     @abstractmethod
     def for_call(self, of_session: InstanceContext | None) -> InstanceContext:
         """The context for the next call of a session that had ``of_session`` for the one before it."""
+
+    @abstractmethod
+    def lock_of(self, of_session: InstanceContext | None) -> InstanceLock | None:
+        """The lock that the next call of that session has to pass; None: one of its own."""
+
+    async def activate(self, context: InstanceContext, message: Message) -> Any:
+        """The object of a context, made now if it is the first to ask. However many ask, it is made once."""
+        if not context.is_active:
+            context.opening = context.opening or asyncio.Lock()
+            async with context.opening:
+                if not context.is_active:
+                    await self._open(context, message)
+        return context.instance
+
+    async def start(self) -> None:  # noqa: B027 - most modes make their objects later
+        """The host opens."""
 
     async def end_of_call(self, context: InstanceContext) -> None:  # noqa: B027 - most modes keep their object
         """An operation has ended."""
@@ -47,65 +152,126 @@ class InstanceProvider(ABC):
         """The host has closed."""
 
     def _new(self) -> InstanceContext:
-        return InstanceContext(self._create(), instance_gate(self._mode))
+        return InstanceContext(self._host, InstanceLock(self._mode))
+
+    async def _open(self, context: InstanceContext, message: Message) -> None:
+        if not self._instances.try_enter():
+            await self._instances.enter()
+        try:
+            context.instance = await _maybe_awaited(self._provider.get_instance(context, message))
+        except BaseException:
+            self._instances.leave()
+            raise
+        context.is_active = True
+
+    async def _release(self, context: InstanceContext | None) -> None:
+        if context is None or not context.is_active:
+            return
+        context.is_active = False
+        instance, context.instance = context.instance, None
+        try:
+            await _maybe_awaited(self._provider.release_instance(context, instance))
+        finally:
+            self._instances.leave()
 
 
-class Single(InstanceProvider):
-    """One object for the host. One made by class is created with the host and released with it."""
+class Single(Instancing):
+    """One object for the host. One made by class is created with the host and released with it.
 
-    def __init__(self, create: Callable[[], Any], mode: ConcurrencyMode, *, owned: bool = True) -> None:
-        super().__init__(create, mode)
+    Args:
+        instance: The object, if somebody else made it: then it is never released.
+    """
+
+    def __init__(
+        self,
+        provider: InstanceProvider,
+        mode: ConcurrencyMode,
+        instances: Gate,
+        host: Any = None,
+        *,
+        instance: Any = None,
+    ) -> None:
+        super().__init__(provider, mode, instances, host)
         self._context = self._new()
-        self._owned = owned
+        self._is_ours = instance is None
+        self._is_entered = instance is not None
+        if instance is None and isinstance(provider, ClassInstanceProvider):
+            instance = provider.create()
+        if instance is not None:
+            self._context.instance = instance
+            self._context.is_active = instances.try_enter()
 
     def for_call(self, of_session: InstanceContext | None) -> InstanceContext:
         """Always the same."""
         return self._context
 
+    def lock_of(self, of_session: InstanceContext | None) -> InstanceLock | None:
+        """The one."""
+        return self._context.lock
+
+    async def start(self) -> None:
+        """Make the object, unless it was made with the host; enter it, if it is an async context manager."""
+        if self._is_entered:
+            return
+        self._is_entered = True
+        if isinstance(self._provider, ClassInstanceProvider):
+            await self._provider.enter(self._context.instance)
+        else:
+            await self.activate(self._context, Message())
+
     async def end_of_host(self) -> None:
         """Release the object, unless somebody else made it."""
-        if self._owned:
-            await _release(self._context.instance)
+        if self._is_ours:
+            await self._release(self._context)
 
 
-class PerSession(InstanceProvider):
+class PerSession(Instancing):
     """One object for each session, made at its first message, released at its end."""
 
     def for_call(self, of_session: InstanceContext | None) -> InstanceContext:
         """The session's own."""
         return of_session or self._new()
 
+    def lock_of(self, of_session: InstanceContext | None) -> InstanceLock | None:
+        """The session's own."""
+        return None if of_session is None else of_session.lock
+
     async def end_of_session(self, context: InstanceContext | None) -> None:
         """Release the session's object."""
-        if context is not None:
-            await _release(context.instance)
+        await self._release(context)
 
 
-class PerCall(InstanceProvider):
+class PerCall(Instancing):
     """One object for each call."""
 
     def for_call(self, of_session: InstanceContext | None) -> InstanceContext:
         """A new one."""
         return self._new()
 
+    def lock_of(self, of_session: InstanceContext | None) -> InstanceLock | None:
+        """None: each call has its own."""
+        return None
+
     async def end_of_call(self, context: InstanceContext) -> None:
         """Release the call's object."""
-        await _release(context.instance)
+        await self._release(context)
 
 
 def instancing_for(
-    mode: InstanceContextMode, concurrency: ConcurrencyMode, create: Callable[[], Any], *, owned: bool = True
-) -> InstanceProvider:
-    """The provider of a mode. ``owned``: whether a SINGLE object is ours to release."""
-    if mode is InstanceContextMode.SINGLE:
-        return Single(create, concurrency, owned=owned)
-    return (PerSession if mode is InstanceContextMode.PER_SESSION else PerCall)(create, concurrency)
+    mode: InstanceContextMode,
+    concurrency: ConcurrencyMode,
+    provider: InstanceProvider,
+    instances: Gate,
+    host: Any = None,
+) -> Instancing:
+    """The instancing of a mode."""
+    kinds: dict[InstanceContextMode, type[Instancing]] = {
+        InstanceContextMode.SINGLE: Single,
+        InstanceContextMode.PER_SESSION: PerSession,
+        InstanceContextMode.PER_CALL: PerCall,
+    }
+    return kinds[mode](provider, concurrency, instances, host)
 
 
-async def _release(instance: Any) -> None:
-    """What .NET calls Dispose: ``aclose()`` or ``close()``, if the object has one."""
-    aclose = getattr(instance, "aclose", None)
-    if aclose is not None:
-        await aclose()
-    elif (close := getattr(instance, "close", None)) is not None:
-        close()
+async def _maybe_awaited(value: Any) -> Any:
+    return await value if inspect.isawaitable(value) else value

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, TypeVar, overload
 from attrs import field, frozen
 
 from wsf import data_contracts
-from wsf.errors import InvalidOperationError
+from wsf.errors import FaultCode, InvalidOperationError
 
 __all__ = (
     "ON_BINARY_MESSAGE_ACTION",
@@ -20,6 +20,7 @@ __all__ = (
     "ON_TEXT_MESSAGE_ACTION",
     "WILDCARD_ACTION",
     "Message",
+    "MessageFault",
     "MessageType",
     "RemoteEndpointMessageProperty",
     "WebSocketMessageProperty",
@@ -56,6 +57,23 @@ def _is_body(_instance: object, _attribute: object, body: bytes | None) -> None:
 
 
 @frozen
+class MessageFault:
+    """A fault as it travels. Each encoding writes it in its own way. WCF: MessageFault.
+
+    Attributes:
+        code: What kind of fault it is.
+        reason: One line, for people.
+        detail: A JSON document, or None.
+        number: The code that its fault contract declares for encodings that number their errors.
+    """
+
+    code: FaultCode
+    reason: str
+    detail: bytes | None = None
+    number: int | None = None
+
+
+@frozen
 class Message:
     """One message, in or out.
 
@@ -68,6 +86,10 @@ class Message:
         message_type: TEXT or BINARY. WCF's default is BINARY, too.
         action: What selects the operation; None on the way out where the encoding has no place for it.
         properties: What the transport or an inspector noted about the message, by WCF's property names.
+        message_id: Set if the sender waits for a reply: a ``str`` of our own making, or ``bytes``: the
+            peer's id as the peer wrote it. WCF: MessageHeaders.MessageId.
+        relates_to: The ``message_id`` that this is the reply to. WCF: MessageHeaders.RelatesTo.
+        fault: What went wrong, in place of a body; in a message with a ``message_id``, why it is no request.
 
     WCF: Message, ByteStreamMessage.CreateMessage.
     """
@@ -76,6 +98,9 @@ class Message:
     message_type: MessageType = MessageType.BINARY
     action: str | None = None
     properties: Mapping[str, object] = field(default=_NO_PROPERTIES, hash=False)
+    message_id: str | bytes | None = None
+    relates_to: str | bytes | None = None
+    fault: MessageFault | None = None
     _encodings: dict[Hashable, bytes] = field(factory=dict, init=False, eq=False, repr=False)
 
     @classmethod
@@ -96,6 +121,11 @@ class Message:
     def is_empty(self) -> bool:
         """Whether there is no body at all. WCF: Message.IsEmpty."""
         return self.body is None
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether it carries a fault. WCF: Message.IsFault."""
+        return self.fault is not None
 
     @overload
     def get_body(self, body_type: type[bytes]) -> bytes: ...

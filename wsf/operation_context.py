@@ -4,14 +4,21 @@ It is current in the operation's task and in every task that is started from it,
 WCF: OperationContext, whose Current is lost at the first await unless asked otherwise.
 """
 
+from collections.abc import Mapping, MutableMapping
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from http.cookies import CookieError, SimpleCookie
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from wsf.callback import create_callback
 from wsf.channel import DuplexSessionChannel
-from wsf.description import ContractDescription
+from wsf.communication_object import Event
+from wsf.concurrency import CURRENT_TURN, Turn
+from wsf.description import ContractDescription, OperationDescription
 from wsf.errors import InvalidOperationError
-from wsf.message import Message
+from wsf.extension_collection import ExtensionCollection
+from wsf.instancing import InstanceContext
+from wsf.message import Message, RemoteEndpointMessageProperty, WebSocketMessageProperty
 
 if TYPE_CHECKING:
     from typing_extensions import TypeForm
@@ -20,25 +27,53 @@ __all__ = ("OperationContext",)
 
 T = TypeVar("T")
 
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
 
 class OperationContext:
     """One call. Made by the dispatcher.
 
     Attributes:
-        channel: The session that the call came in on.
+        host: The ServiceHost. WCF: ``Host``.
+        channel: The session that the call came in on. WCF: ``Channel``.
         incoming_message: The message itself. WCF: its IncomingMessageHeaders and -Properties.
+        operation: What the call is of.
+        instance_context: The service object's place: its extensions, its object. WCF: ``InstanceContext``.
     """
 
-    __slots__ = ("_contract", "channel", "incoming_message")
+    __slots__ = (
+        "_completed",
+        "_contract",
+        "_extensions",
+        "channel",
+        "host",
+        "incoming_message",
+        "instance_context",
+        "operation",
+        "turn",
+    )
 
     _current: ClassVar[ContextVar["OperationContext"]] = ContextVar("wsf.OperationContext.current")
 
     def __init__(
-        self, channel: DuplexSessionChannel, message: Message, contract: ContractDescription
+        self,
+        channel: DuplexSessionChannel,
+        message: Message,
+        contract: ContractDescription,
+        operation: OperationDescription,
+        *,
+        turn: Turn,
+        host: Any = None,
     ) -> None:
+        self.host = host
         self.channel = channel
         self.incoming_message = message
+        self.operation = operation
+        self.turn = turn
+        self.instance_context: InstanceContext | None = None
         self._contract = contract
+        self._completed: Event | None = None
+        self._extensions: ExtensionCollection | None = None
 
     @classmethod
     def current(cls) -> "OperationContext":
@@ -61,6 +96,61 @@ class OperationContext:
         """The session's id. WCF: ``SessionId``."""
         return self.channel.session_id
 
+    @property
+    def incoming_message_properties(self) -> Mapping[str, object]:
+        """What the transport noted about the message. WCF: ``IncomingMessageProperties``."""
+        return self.incoming_message.properties
+
+    @property
+    def outgoing_message_properties(self) -> MutableMapping[str, object]:
+        """Properties for the reply, and for every callback to this same client. WCF: the same name."""
+        return self.turn.outgoing
+
+    @property
+    def remote_endpoint(self) -> RemoteEndpointMessageProperty | None:
+        """Who called. WCF: RemoteEndpointMessageProperty."""
+        found = self.incoming_message.properties.get(RemoteEndpointMessageProperty.name)
+        return found if isinstance(found, RemoteEndpointMessageProperty) else None
+
+    @property
+    def request_headers(self) -> Mapping[str, str]:
+        """The upgrade request's headers, names in lower case. WCF: WebSocketContext.Headers."""
+        request = self._request
+        return _NOTHING if request is None else request.headers
+
+    @property
+    def request_cookies(self) -> Mapping[str, str]:
+        """The cookies of the session's upgrade request. WCF: WebSocketContext.CookieCollection."""
+        try:
+            jar = SimpleCookie(self.request_headers.get("cookie", ""))
+        except CookieError:
+            return _NOTHING
+        return MappingProxyType({name: morsel.value for name, morsel in jar.items()})
+
+    @property
+    def principal(self) -> Any:
+        """Who the host's ``authenticate`` said the client is; None without one. WCF: ``ClaimsPrincipal``."""
+        return getattr(self._request, "principal", None)
+
+    @property
+    def extensions(self) -> ExtensionCollection:
+        """What others keep with this call. WCF: ``Extensions``."""
+        if self._extensions is None:
+            self._extensions = ExtensionCollection(self)
+        return self._extensions
+
+    @property
+    def operation_completed(self) -> Event:
+        """Happens after the reply is out and the operation has ended. WCF: ``OperationCompleted``."""
+        if self._completed is None:
+            self._completed = Event()
+        return self._completed
+
+    @operation_completed.setter
+    def operation_completed(self, event: Event) -> None:
+        """What ``+=`` and ``-=`` give back."""
+        self._completed = event
+
     def get_callback_channel(self, contract: "TypeForm[T]") -> T:
         """The client of this session: the same object every time, so it can be stored and compared.
 
@@ -81,11 +171,21 @@ class OperationContext:
         callback: T = create_callback(promised, self.channel)
         return callback
 
-    def enter(self) -> Token["OperationContext"]:
+    def enter(self) -> tuple[Token["OperationContext"], Token[Turn | None]]:
         """Make this call the current one. For the dispatcher."""
-        return self._current.set(self)
+        return self._current.set(self), CURRENT_TURN.set(self.turn)
 
-    @classmethod
-    def leave(cls, token: Token["OperationContext"]) -> None:
+    def leave(self, tokens: tuple[Token["OperationContext"], Token[Turn | None]]) -> None:
         """Undo ``enter``. For the dispatcher."""
-        cls._current.reset(token)
+        self._current.reset(tokens[0])
+        CURRENT_TURN.reset(tokens[1])
+
+    def complete(self) -> None:
+        """The operation has ended. For the dispatcher."""
+        if self._completed is not None:
+            self._completed.fire(self)
+
+    @property
+    def _request(self) -> WebSocketMessageProperty | None:
+        found = self.incoming_message.properties.get(WebSocketMessageProperty.name)
+        return found if isinstance(found, WebSocketMessageProperty) else None

@@ -16,9 +16,17 @@ from wsf.contracts import (
     ContractAttributes,
     OperationAttributes,
     contract_attributes,
+    fault_attributes,
     operation_attributes,
 )
-from wsf.description import ContractDescription, OperationDescription, ParameterDescription, SessionMode
+from wsf.description import (
+    REQUIRED,
+    ContractDescription,
+    FaultDescription,
+    OperationDescription,
+    ParameterDescription,
+    SessionMode,
+)
 from wsf.errors import ContractError
 from wsf.message import ON_OPEN_ACTION, WILDCARD_ACTION
 
@@ -210,6 +218,8 @@ def _operation(
         raise ContractError(f"{where} is one-way but returns a value: annotate '-> None'")
     if attributes.is_one_way and attributes.reply_action is not None:
         raise ContractError(f"{where} is one-way but has a reply_action: drop one of them")
+    if attributes.is_one_way and fault_attributes(function):
+        raise ContractError(f"{where} is one-way but declares a fault: nobody would get it; drop one of them")
     name = _xml_name(attributes.name or function.__name__)
     reply = attributes.reply_action or f"{action_base}/{name}Response"
     return OperationDescription(
@@ -223,7 +233,25 @@ def _operation(
         parameters=parameters,
         result=result,
         location=_location(function),
+        faults=_faults(where, function, f"{action_base}/{name}"),
     )
+
+
+def _faults(where: str, function: Any, action_base: str) -> tuple[FaultDescription, ...]:
+    faults: dict[type[Any], FaultDescription] = {}
+    codes: set[int] = set()
+    for position, noted in enumerate(fault_attributes(function), 1):
+        name = noted.name or f"{noted.detail_type.__name__}Fault"
+        code = noted.code or position
+        if noted.detail_type in faults or code in codes:
+            raise ContractError(
+                f"{where} declares two faults with "
+                + (f"the code {code}" if code in codes else f"the detail {noted.detail_type.__qualname__}")
+            )
+        codes.add(code)
+        action = noted.action or f"{action_base}{name}"
+        faults[noted.detail_type] = FaultDescription(noted.detail_type, name, action, code)
+    return tuple(faults.values())
 
 
 def _types(where: str, function: Any) -> tuple[tuple[ParameterDescription, ...], Any]:
@@ -242,7 +270,8 @@ def _types(where: str, function: Any) -> tuple[tuple[ParameterDescription, ...],
             raise ContractError(f"{where}: parameter {parameter.name!r} must be an ordinary one: no *, no **")
         if parameter.name not in hints:
             raise ContractError(f"{where}: parameter {parameter.name!r} has no type: annotate it")
-        parameters.append(ParameterDescription(parameter.name, hints[parameter.name]))
+        default = REQUIRED if parameter.default is parameter.empty else parameter.default
+        parameters.append(ParameterDescription(parameter.name, hints[parameter.name], default))
     if "return" not in hints:
         raise ContractError(f"{where} has no return type: annotate '-> None' or the type it returns")
     return tuple(parameters), hints["return"]
@@ -275,7 +304,8 @@ def _check_annotations(where: str, function: Any, operation: OperationDescriptio
     for name, promised in zip(names, operation.parameters, strict=False):
         taken = hints.get(name, object)
         if (
-            isinstance(taken, type)
+            taken is not Any  # a class since Python 3.11
+            and isinstance(taken, type)
             and isinstance(promised.type, type)
             and not issubclass(promised.type, taken)
         ):

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from tests.doubles import FakeConnection, web_socket_binding
-from wsf.channel import CommunicationState, DuplexSessionChannel
+from wsf.behaviors import OutboxSettings
+from wsf.channel import DuplexSessionChannel
+from wsf.communication_object import CommunicationState
 from wsf.counters import Meter
 from wsf.errors import (
     CommunicationObjectAbortedError,
@@ -27,7 +29,7 @@ class Given:
         self.meter = Meter()
         binding = web_socket_binding(settings=settings, **{"receive_timeout": float("inf"), **timeouts})
         self.channel = DuplexSessionChannel(
-            self.connection, binding, object(), self.meter, max_bytes=100, max_messages=2
+            self.connection, binding, object(), self.meter, outbox=OutboxSettings(100, 2)
         )
         self.events: list[str] = []
         self.channel.opened += lambda _: self.events.append("opened")
@@ -138,7 +140,7 @@ async def test_sending_raises_what_wcf_raises(given: Given) -> None:
         (given.channel, CommunicationObjectClosedError),
         (aborted.channel, CommunicationObjectAbortedError),
         (faulted.channel, CommunicationObjectFaultedError),
-        (unopened.channel, CommunicationObjectClosedError),
+        (unopened.channel, InvalidOperationError),
     ]:
         with pytest.raises(error):
             channel.send(TEXT)
@@ -187,7 +189,7 @@ async def test_closing_a_faulted_channel_aborts_and_says_so(given: Given) -> Non
 async def test_the_notification_comes_first_and_is_empty() -> None:
     given = Given(settings={"create_notification_on_connection": True})
     given.connection.say(b"hello")
-    first, second = await given.channel.receive(), await given.channel.receive()
+    first, second = [(await given.channel.receive()).message for _ in range(2)]
     assert (first.is_empty, first.action) == (True, ON_OPEN_ACTION)
     assert second.get_body(bytes) == b"hello"
     given.channel.abort()

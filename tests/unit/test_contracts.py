@@ -379,13 +379,13 @@ class TestByteStream:
 
         self.refused(Outer, "Asks.confirm", "is_one_way=True")
 
-    def test_a_parameter_is_a_message(self) -> None:
+    def test_a_parameter_is_a_message_or_a_data_contract(self) -> None:
         @service_contract
         class Typed(Protocol):
             @operation_contract(is_one_way=True)
             async def op(self, number: int) -> None: ...
 
-        self.refused(Typed, "Typed.op", "'number'", "get_body")
+        self.refused(Typed, "Typed.op", "'number'", "data contract", "get_body")
 
     def test_an_action_that_no_message_has_is_refused(self) -> None:
         @service_contract

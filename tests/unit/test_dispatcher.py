@@ -25,7 +25,8 @@ from wsf import (
 from wsf.behaviors import OutboxSettings
 from wsf.concurrency import pump_waits
 from wsf.counters import Meter
-from wsf.dispatcher import Dispatcher, ServiceRuntime
+from wsf.dispatch_operation import ServiceRuntime
+from wsf.dispatcher import Dispatcher
 from wsf.errors import (
     ActionNotSupportedError,
     EncodingError,
@@ -33,7 +34,7 @@ from wsf.errors import (
     ProtocolError,
     QuotaExceededError,
 )
-from wsf.instancing import instancing_for
+from wsf.instancing import ClassInstanceProvider, instancing_for
 from wsf.message import ON_BINARY_MESSAGE_ACTION, ON_OPEN_ACTION, ON_TEXT_MESSAGE_ACTION
 from wsf.reflection import describe
 from wsf.throttling import Gate
@@ -62,7 +63,7 @@ class Served:
         operation: Operation | None = None,
         *,
         contract: type[Any] = Service,
-        create: Callable[[], Any] | None = None,
+        create: type[Any] | None = None,
         mode: InstanceContextMode = InstanceContextMode.SINGLE,
         concurrency: ConcurrencyMode = ConcurrencyMode.SINGLE,
         calls: int = 32,
@@ -75,7 +76,8 @@ class Served:
 
         self.meter = Meter()
         self.calls = Gate(calls)
-        instancing = instancing_for(mode, concurrency, create or Implementation)
+        provider = ClassInstanceProvider(create or Implementation)
+        instancing = instancing_for(mode, concurrency, provider, Gate(1000))
         runtime = ServiceRuntime(
             "test", instancing, pump_waits(concurrency), self.calls, OutboxSettings(), self.meter
         )

@@ -95,10 +95,7 @@ async def test_a_property_with_the_name_transaction_flow_property_already_exists
     message = Message(b"to all", MessageType.TEXT)
     contract = describe(ChatServiceCallback)
     binding, wire, connections = web_socket_binding(), object(), [FakeConnection() for _ in range(3)]
-    channels = [
-        DuplexSessionChannel(connection, binding, wire, Meter(), max_bytes=1000, max_messages=10)
-        for connection in connections
-    ]
+    channels = [DuplexSessionChannel(connection, binding, wire, Meter()) for connection in connections]
     for channel in channels:
         channel.open()
         callback = create_callback(contract, channel)

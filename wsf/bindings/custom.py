@@ -6,6 +6,7 @@ from attrs import field, frozen, validators
 
 from wsf.description import ContractDescription, SessionMode
 from wsf.errors import ContractError
+from wsf.message import ON_OPEN_ACTION, WILDCARD_ACTION
 from wsf.settings import Seconds
 
 __all__ = ("CustomBinding",)
@@ -37,6 +38,12 @@ class CustomBinding:
             raise ContractError(
                 f"{contract.contract_type.__qualname__} forbids sessions (SessionMode.NOT_ALLOWED), but each "
                 f"WebSocket is one: use SessionMode.ALLOWED or REQUIRED"
+            )
+        actions = {operation.action for operation in contract.operations}
+        if self.transport.notifies_on_connection and not actions & {ON_OPEN_ACTION, WILDCARD_ACTION}:
+            raise ContractError(
+                f"{contract.contract_type.__qualname__}: createNotificationOnConnection is true, and no operation "
+                f"takes the notification: give one action='*', or the session-open action, or set it to false"
             )
         self.transport.check(contract)
         self.encoding.check(contract)

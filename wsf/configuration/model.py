@@ -10,7 +10,7 @@ from typing import Any, Final, NewType
 
 from attrs import Attribute, field, frozen, validators
 
-from wsf.behaviors import OutboxSettings, ServiceDebug, ServiceMetadata, ServiceThrottling
+from wsf.behaviors import CallbackSettings, OutboxSettings, ServiceDebug, ServiceMetadata, ServiceThrottling
 from wsf.bindings import Binding
 from wsf.settings import Seconds, no_effect, refused
 
@@ -125,13 +125,14 @@ class DataContractSerializerElement:
 
 @frozen
 class ServiceBehaviorElement:
-    """How a service behaves. WCF: ServiceBehaviorElement; ``outbox`` is wsf's own."""
+    """How a service behaves. WCF: ServiceBehaviorElement; ``outbox`` and ``callbacks`` are wsf's own."""
 
     name: str = ""
     service_throttling: ServiceThrottling = field(factory=ServiceThrottling)
     service_debug: ServiceDebug = field(factory=ServiceDebug)
     service_metadata: ServiceMetadata = field(factory=ServiceMetadata)
     outbox: OutboxSettings = field(factory=OutboxSettings)
+    callbacks: CallbackSettings = field(factory=CallbackSettings)
     data_contract_serializer: DataContractSerializerElement = DataContractSerializerElement()
     service_timeouts: Any = no_effect("there are no transactions", default=None)
     use_request_headers_for_metadata_address: Any = no_effect(_NO_WSDL, default=None)

@@ -6,20 +6,27 @@ One file, one class: ``byteStreamMessageEncoding`` is ``byte_stream.py: ByteStre
 from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
-from wsf.description import ContractDescription
+from wsf.description import BodyStyle, ContractDescription, OperationDescription
 from wsf.message import Message, MessageType
 
 __all__ = ("MessageEncoding",)
 
 
 class MessageEncoding(Protocol):
-    """What an encoding is: its settings (attrs fields) and these three. Frozen and hashable.
+    """What an encoding is: its settings (attrs fields) and these. Frozen and hashable.
 
     WCF: MessageEncodingBindingElement and MessageEncoder in one.
     """
 
     #: whether a call's reply and faults have a place on this wire
     carries_replies: ClassVar[bool]
+
+    #: what a body holds
+    body_style: ClassVar[BodyStyle]
+
+    def actions_of(self, contract: ContractDescription, operation: OperationDescription) -> tuple[str, ...]:
+        """By which actions a message of this wire means an operation; the first is what we send."""
+        ...
 
     def check(self, contract: ContractDescription) -> None:
         """Refuse, when the host opens, a contract that cannot travel in this encoding.
@@ -29,11 +36,18 @@ class MessageEncoding(Protocol):
         """
         ...
 
+    def may_ignore(self, message: Message) -> bool:
+        """Whether a message that no operation takes and nobody waits for may be passed over."""
+        ...
+
     def decode(self, payload: bytes, message_type: MessageType, properties: Mapping[str, object]) -> Message:
         """The message in one payload.
 
+        One that wants an answer and is no request has a ``message_id`` and a ``fault``: the answer.
+
         Raises:
             EncodingError: The payload is not what ``message_type`` says; the session ends with 1007.
+            UnsupportedDataError: This kind of frame is not taken; 1003.
         """
         ...
 

@@ -9,7 +9,8 @@ from typing import ClassVar, Final
 
 from attrs import frozen
 
-from wsf.description import ContractDescription, OperationDescription
+from wsf import families
+from wsf.description import BodyStyle, ContractDescription, OperationDescription
 from wsf.errors import ContractError, EncodingError
 from wsf.message import (
     ON_BINARY_MESSAGE_ACTION,
@@ -30,6 +31,10 @@ _ACTIONS: Final = frozenset(
 )
 
 
+#: what nobody can tell from a body: its bytes, its text, or a JSON value of that kind
+_PLAIN: Final = frozenset({bytes, str, int, float, bool})
+
+
 @frozen
 class ReaderQuotas:
     """WCF's limits of its XML reader, which a byte stream never meets: only maxReceivedMessageSize bites."""
@@ -46,14 +51,19 @@ class ByteStreamMessageEncoding:
     """The body as it is. WCF: ByteStreamMessageEncodingBindingElement."""
 
     carries_replies: ClassVar[bool] = False
+    body_style: ClassVar[BodyStyle] = BodyStyle.BARE
 
     reader_quotas: ReaderQuotas = ReaderQuotas()
+
+    def actions_of(self, contract: ContractDescription, operation: OperationDescription) -> tuple[str, ...]:
+        """Its own action: ``"*"``, or WCF's for a kind of frame."""
+        return (operation.action,)
 
     def check(self, contract: ContractDescription) -> None:
         """Refuse two-way calls, save WCF's exception: a ``"*"`` operation may return a Message.
 
         Raises:
-            ContractError: An operation needs a reply, an action, or a parameter that is not a Message.
+            ContractError: An operation needs a reply, an action, or more than one parameter.
         """
         for operation in contract.operations:
             if not operation.is_one_way and operation.action != WILDCARD_ACTION:
@@ -66,6 +76,10 @@ class ByteStreamMessageEncoding:
                 if not operation.is_one_way:
                     raise ContractError(_no_reply(contract.callback, operation))
                 self._check_parameters(contract.callback, operation, required=1)
+
+    def may_ignore(self, message: Message) -> bool:
+        """Never: a peer that is not understood should know."""
+        return False
 
     def decode(self, payload: bytes, message_type: MessageType, properties: Mapping[str, object]) -> Message:
         """The message whose body is the payload; its action tells TEXT from BINARY.
@@ -98,15 +112,15 @@ class ByteStreamMessageEncoding:
     ) -> None:
         where = f"{contract.contract_type.__qualname__}.{operation.method} ({operation.location})"
         for parameter in operation.parameters:
-            if parameter.type is not Message:
+            if parameter.type in _PLAIN:
                 raise ContractError(
-                    f"{where}: parameter {parameter.name!r} must be a wsf.Message: byteStreamMessageEncoding "
-                    f"carries a body as it is; read it with message.get_body(...)"
+                    f"{where}: parameter {parameter.name!r} must be a wsf.Message or a data contract: "
+                    f"byteStreamMessageEncoding carries a body as it is; read it with message.get_body(...)"
                 )
         if not required <= len(operation.parameters) <= 1:
             raise ContractError(
                 f"{where} has {len(operation.parameters)} parameters: byteStreamMessageEncoding carries "
-                f"one Message"
+                f"one body: a wsf.Message or a data contract"
             )
         if operation.result not in (type(None), Message):
             raise ContractError(
@@ -125,5 +139,10 @@ def _unreachable(contract: ContractDescription, operation: OperationDescription)
 def _no_reply(contract: ContractDescription, operation: OperationDescription) -> str:
     return (
         f"{contract.contract_type.__qualname__}.{operation.method} ({operation.location}) waits for a reply, "
-        f"which byteStreamMessageEncoding cannot carry: set is_one_way=True"
+        f"which byteStreamMessageEncoding cannot carry: set is_one_way=True, or use "
+        f"{' or '.join(_that_carry_replies())}"
     )
+
+
+def _that_carry_replies() -> list[str]:
+    return [word for word in families.words("encodings") if families.find("encodings", word).carries_replies]

@@ -116,6 +116,8 @@ def _host(configured: ConfiguredService, service: type[Any], listeners: Listener
             service,
             throttling=behavior.service_throttling,
             outbox=behavior.outbox,
+            callbacks=behavior.callbacks,
+            debug=behavior.service_debug,
             open_timeout=configured.host.timeouts.open_timeout,
             close_timeout=configured.host.timeouts.close_timeout,
             static_content=configured.host.static_content,

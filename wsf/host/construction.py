@@ -1,13 +1,17 @@
 """What a host asks of a service class before it makes objects of it. WCF: ``new ServiceHost``, ``Open``."""
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from wsf.description import ContractDescription
+from wsf.behaviors import InstanceContextMode, ServiceBehavior
+from wsf.description import ContractDescription, ServiceDescription
 from wsf.errors import ContractError
+from wsf.extensions import Behavior, DispatchRuntime
+from wsf.instancing import ClassInstanceProvider, InstanceProvider, Instancing, Single, instancing_for
+from wsf.throttling import Gate
 
-__all__ = ("check_creatable", "check_one_description", "service_type_of")
+__all__ = ("check_creatable", "check_one_description", "extended", "make_instancing", "service_type_of")
 
 
 def service_type_of(service: object) -> type[Any]:
@@ -51,3 +55,50 @@ def check_one_description(contracts: Iterable[ContractDescription]) -> None:
                 f"{other.contract_type.__qualname__} and {contract.contract_type.__qualname__} are both "
                 f"{contract.namespace}{contract.name}: give one of them another name= or namespace="
             )
+
+
+def extended(service: ServiceDescription, behaviors: Sequence[Behavior]) -> DispatchRuntime:
+    """What a service's behaviors install: all validate first, then each applies, in order.
+
+    Raises:
+        ContractError: One of them is no behavior, or does not fit the service.
+    """
+    for behavior in behaviors:
+        if not (hasattr(behavior, "validate") and hasattr(behavior, "apply")) or isinstance(behavior, type):
+            raise ContractError(
+                f"{service.name}: {behavior!r} is no behavior: give an object with validate(description) and "
+                f"apply(runtime)"
+            )
+        behavior.validate(service)
+    runtime = DispatchRuntime()
+    for behavior in behaviors:
+        behavior.apply(runtime)
+    return runtime
+
+
+def make_instancing(
+    service: Any,
+    behavior: ServiceBehavior,
+    provider: InstanceProvider | None,
+    instances: Gate,
+    host: object,
+) -> Instancing:
+    """The instancing of a service, given as a class or as the one object.
+
+    Raises:
+        ContractError: An object is given, and the mode is not SINGLE, or there is a provider, too.
+    """
+    mode = behavior.instance_context_mode
+    if isinstance(service, type):
+        maker = provider or ClassInstanceProvider(service)
+        return instancing_for(mode, behavior.concurrency_mode, maker, instances, host)
+    name = f"{type(service).__module__}.{type(service).__qualname__}"
+    if mode is not InstanceContextMode.SINGLE:
+        raise ContractError(
+            f"an object of {name} is given, but its instance_context_mode is {mode.name}: decorate the class "
+            f"with @service_behavior(instance_context_mode=InstanceContextMode.SINGLE), or give the class"
+        )
+    if provider is not None:
+        raise ContractError(f"an object of {name} is given, and an instance provider, too: give the class")
+    maker = ClassInstanceProvider(type(service))
+    return Single(maker, behavior.concurrency_mode, instances, host, instance=service)

@@ -7,20 +7,38 @@ accepting, lets running operations end, says 1001 to every client and cuts at th
 import asyncio
 import logging
 import os
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
 
 import attrs
 
-from wsf.behaviors import InstanceContextMode, OutboxSettings, ServiceThrottling, behavior_of
+from wsf.behaviors import (
+    CallbackSettings,
+    InstanceContextMode,
+    OutboxSettings,
+    ServiceDebug,
+    ServiceThrottling,
+    behavior_of,
+)
 from wsf.bindings import Binding
-from wsf.channel import CommunicationState
+from wsf.communication_object import CommunicationState, Event
 from wsf.concurrency import pump_waits
 from wsf.counters import Counters, Meter, RareWarning
-from wsf.dispatcher import Dispatcher, ServiceRuntime
+from wsf.description import ServiceDescription
+from wsf.dispatch_operation import ServiceRuntime
+from wsf.dispatcher import Dispatcher
 from wsf.errors import CloseCode, ContractError, InvalidOperationError
-from wsf.host.construction import check_creatable, check_one_description, service_type_of
+from wsf.extension_collection import ExtensionCollection
+from wsf.extensions import Behavior
+from wsf.host.construction import (
+    check_creatable,
+    check_one_description,
+    extended,
+    make_instancing,
+    service_type_of,
+)
 from wsf.host.endpoints import (
     ServiceEndpoint,
     check_scheme,
@@ -29,10 +47,11 @@ from wsf.host.endpoints import (
     split_address,
     with_port,
 )
-from wsf.instancing import InstanceProvider, Single, instancing_for
+from wsf.host.snapshot import snapshot
+from wsf.instancing import Instancing
 from wsf.reflection import check_at_open, contracts_of, implementation_of
 from wsf.settings import finite
-from wsf.throttling import Gate
+from wsf.throttling import UNLIMITED, Gate
 from wsf.transports import Entrance, Listener, descriptor_limit
 
 if TYPE_CHECKING:
@@ -58,7 +77,9 @@ class ServiceHost:
 
     Args:
         service: A class, instantiated as its ``@service_behavior`` says; or, for SINGLE, an object.
-        throttling, outbox: The service behavior's bounds.
+        throttling, outbox, callbacks: The service behavior's bounds.
+        debug: Whether callers are told what went wrong inside.
+        behaviors: Extensions for this host, after those of ``@service_behavior``.
         open_timeout, close_timeout: s for ``open`` and ``close``; WCF's defaults.
         static_content: ``package:folder`` of a page, served at ``/`` of each endpoint's site.
         listeners: Shared with other hosts whose endpoints may be on the same site.
@@ -73,6 +94,9 @@ class ServiceHost:
         *,
         throttling: ServiceThrottling | None = None,
         outbox: OutboxSettings | None = None,
+        callbacks: CallbackSettings | None = None,
+        debug: ServiceDebug | None = None,
+        behaviors: Sequence[Behavior] = (),
         open_timeout: float = 60.0,
         close_timeout: float = 10.0,
         static_content: str = "",
@@ -87,6 +111,15 @@ class ServiceHost:
         self._behavior = behavior_of(self.service_type)
         self._throttling = throttling or ServiceThrottling()
         self._outbox = outbox or OutboxSettings()
+        self._callbacks = callbacks or CallbackSettings()
+        self._includes_detail = self._behavior.include_exception_detail_in_faults or (
+            debug is not None and debug.include_exception_detail_in_faults
+        )
+        self.description = ServiceDescription(self.name, self.service_type, self._contracts)
+        self._extensions = extended(self.description, (*self._behavior.behaviors, *behaviors))
+        self.extensions = ExtensionCollection(self)
+        self.opening, self.opened, self.closing = Event(), Event(), Event()
+        self.closed, self.faulted = Event(), Event()
         self._open_timeout = open_timeout
         self._close_timeout = close_timeout
         self._static_content = static_content
@@ -94,15 +127,15 @@ class ServiceHost:
         self._endpoints: list[ServiceEndpoint] = []
         self._entrances: list[tuple[Listener, Entrance]] = []
         self._dispatchers: list[Dispatcher] = []
-        self._instancing: InstanceProvider | None = None
+        self._instancing: Instancing | None = None
         self._is_mounted = False
         self._closing: asyncio.Future[None] | None = None
         self._meter = Meter()
         self._warnings = RareWarning(logger)
         self._calls = Gate(self._throttling.max_concurrent_calls)
         self._sessions = Gate(self._throttling.max_concurrent_sessions or descriptor_limit())
+        self._instances = Gate(self._throttling.max_concurrent_instances or UNLIMITED)
         if self._behavior.instance_context_mode is InstanceContextMode.SINGLE:
-            check_creatable(service)
             self._instancing = self._make_instancing()
 
     @property
@@ -159,15 +192,19 @@ class ServiceHost:
         """
         self._demand(CommunicationState.CREATED)
         self.state = CommunicationState.OPENING
+        self.opening.fire(self)
         try:
             async with asyncio.timeout(finite(self._open_timeout)):
                 self.build()
+                if self._instancing is not None:
+                    await self._instancing.start()
                 if not self._is_mounted:
                     refuse_paths(self._endpoints)
                     for listener, _ in self._entrances:
                         await listener.open()
         except BaseException:
             self.state = CommunicationState.FAULTED
+            self.faulted.fire(self)
             await self._stop()
             raise
         self._endpoints = [
@@ -175,6 +212,7 @@ class ServiceHost:
             for endpoint, (listener, _) in zip(self._endpoints, self._entrances, strict=True)
         ]
         self.state = CommunicationState.OPENED
+        self.opened.fire(self)
         for endpoint in self._endpoints:
             logger.info("listening: %s %s, process %d", endpoint.address, self.name, os.getpid())
 
@@ -192,10 +230,12 @@ class ServiceHost:
         if self.state is CommunicationState.CREATED:
             await self._stop()  # a SINGLE object was made with the host
         if self.state in (CommunicationState.CREATED, CommunicationState.FAULTED):
-            self.state = CommunicationState.CLOSED
+            self.closing.fire(self)
+            self._finish()
         if self.state is not CommunicationState.OPENED:
             return
         self.state = CommunicationState.CLOSING
+        self.closing.fire(self)
         logger.info(
             "closing: %s: %d sessions, at most %g s (closeTimeout)",
             self.name,
@@ -217,7 +257,7 @@ class ServiceHost:
             logger.warning("%d sessions are cut: closeTimeout (%g s) is over", left, self._close_timeout)
         finally:
             await self._stop()
-            self.state = CommunicationState.CLOSED
+            self._finish()
         logger.info("closed: %s", self.name)
 
     async def abort(self) -> None:
@@ -226,27 +266,17 @@ class ServiceHost:
 
     def counters(self) -> Counters:
         """A snapshot of every bound's use and of what happened so far."""
-        outboxes = [channel.outbox for dispatcher in self._dispatchers for channel in dispatcher.channels]
-        meter = attrs.asdict(self._meter)
-        most_messages = max([meter.pop("outbox_messages_most"), *(box.messages_most for box in outboxes)])
-        most_bytes = max([meter.pop("outbox_bytes_most"), *(box.size_most for box in outboxes)])
-        return Counters(
-            sessions=self._sessions.active,
-            sessions_limit=self._sessions.limit,
-            sessions_waiting=self._sessions.waiting,
+        return snapshot(
+            self._meter,
+            [channel for dispatcher in self._dispatchers for channel in dispatcher.channels],
+            sessions=self._sessions,
+            calls=self._calls,
+            instances=self._instances,
+            outbox=self._outbox,
+            callbacks=self._callbacks,
             connections_pending=sum(
                 listener.pending for listener in {listener for listener, _ in self._entrances}
             ),
-            calls=self._calls.active,
-            calls_limit=self._calls.limit,
-            calls_waiting=self._calls.waiting,
-            outbox_messages=sum(len(box) for box in outboxes),
-            outbox_bytes=sum(box.size for box in outboxes),
-            outbox_messages_most=most_messages,
-            outbox_bytes_most=most_bytes,
-            outbox_max_messages=self._outbox.max_messages,
-            outbox_max_bytes=self._outbox.max_bytes,
-            **meter,
         )
 
     def mount(self, application: "Application") -> None:
@@ -292,8 +322,11 @@ class ServiceHost:
         for endpoint in self._endpoints:
             check_at_open(endpoint.contract)
             endpoint.binding.check(endpoint.contract)
+        if self._includes_detail and not any(e.binding.encoding.carries_replies for e in self._endpoints):
+            raise ContractError(
+                f"{self.name}: includeExceptionDetailInFaults is set, and no endpoint carries faults"
+            )
         if self._instancing is None:
-            check_creatable(self._service)
             self._instancing = self._make_instancing()
         runtime = ServiceRuntime(
             self.name,
@@ -302,6 +335,11 @@ class ServiceHost:
             self._calls,
             self._outbox,
             self._meter,
+            self._callbacks,
+            self._extensions,
+            self._includes_detail,
+            self._behavior.strict_callbacks,
+            self,
         )
         wires: dict[int, object] = {}
         for endpoint in self._endpoints:
@@ -357,17 +395,16 @@ class ServiceHost:
         if self._instancing is not None:
             await self._instancing.end_of_host()
 
-    def _make_instancing(self) -> InstanceProvider:
-        mode, service = self._behavior, self._service
-        if isinstance(service, type):
-            return instancing_for(mode.instance_context_mode, mode.concurrency_mode, service)
-        if mode.instance_context_mode is not InstanceContextMode.SINGLE:
-            raise ContractError(
-                f"an object of {self.name} is given, but its instance_context_mode is "
-                f"{mode.instance_context_mode.name}: decorate the class with "
-                f"@service_behavior(instance_context_mode=InstanceContextMode.SINGLE), or give the class"
-            )
-        return Single(lambda: service, mode.concurrency_mode, owned=False)
+    def _make_instancing(self) -> Instancing:
+        if self._extensions.instance_provider is None:
+            check_creatable(self._service)
+        return make_instancing(
+            self._service, self._behavior, self._extensions.instance_provider, self._instances, self
+        )
+
+    def _finish(self) -> None:
+        self.state = CommunicationState.CLOSED
+        self.closed.fire(self)
 
     def _demand(self, state: CommunicationState) -> None:
         if self.state is not state:

@@ -49,6 +49,13 @@ class Connection(Protocol):
     #: called once, when the peer has vanished without a word
     lost: Callable[[], None]
 
+    #: the number of the latest ping that the peer has answered, in the order of what ``receive`` gives out
+    ponged: int
+
+    def ping(self) -> int:
+        """Ask for a sign of life now; its number. What comes before its answer was sent not knowing of it."""
+        ...
+
     async def receive(self) -> tuple[bytes, MessageType]:
         """The next payload.
 

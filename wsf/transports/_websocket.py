@@ -47,6 +47,9 @@ LINGER_TIMEOUT: Final = 5.0
 #: SO_LINGER on, 0 s: closing sends a reset; two shorts on Windows, two ints elsewhere
 RESET_ON_CLOSE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
+#: digits of a pong that are looked at: a peer may send any
+MAX_PONG_DIGITS: Final = 19
+
 _MESSAGE_TYPES: Final = {WSMsgType.TEXT: MessageType.TEXT, WSMsgType.BINARY: MessageType.BINARY}
 _OPCODES: Final = {MessageType.TEXT: OPCODE_TEXT, MessageType.BINARY: OPCODE_BINARY}
 
@@ -148,6 +151,8 @@ class WebSocketConnection:
         if math.isfinite(keep_alive_interval):
             self._pulse = self._loop.call_later(keep_alive_interval, self._beat)
         self._pinged_at: float | None = None
+        self._pings = 0
+        self.ponged = 0
         self._pong: bytes | None = None
         self._end: ConnectionClosedError | None = None
         self._ended: asyncio.Future[None] = self._loop.create_future()
@@ -228,7 +233,9 @@ class WebSocketConnection:
             self._closed_by_peer(data, reason)
         elif kind is WSMsgType.ERROR and isinstance(data, WebSocketError):
             self._refuse(self._error_of(data.code))
-        elif kind is not WSMsgType.PONG:
+        elif kind is WSMsgType.PONG:
+            self._on_pong(data)
+        else:
             self._finish(ConnectionClosedError(CloseCode.ABNORMAL, clean=False))
 
     def _error_of(self, code: int) -> ProtocolError:
@@ -284,6 +291,16 @@ class WebSocketConnection:
         if self._pulse is not None:  # from here on closeTimeout watches the peer
             self._pulse.cancel()
 
+    def ping(self) -> int:
+        """See ``Connection``. A peer may answer the latest of several pings only (RFC 6455 section 5.5.3)."""
+        self._pings += 1
+        self.write(encode_frame(OPCODE_PING, b"%d" % self._pings))
+        return self._pings
+
+    def _on_pong(self, payload: bytes | bytearray) -> None:
+        if payload.isdigit() and self.ponged < (number := int(payload[:MAX_PONG_DIGITS])) <= self._pings:
+            self.ponged = number
+
     def _send_pong(self) -> None:
         if self._pong is not None and not self._tap.is_full:
             pong, self._pong = self._pong, None
@@ -317,7 +334,7 @@ class WebSocketConnection:
             wait = self._tap.heard_at + self._keep_alive - now
             if wait <= 0:
                 self._pinged_at, wait = now, pong_timeout
-                self.write(encode_frame(OPCODE_PING, b""))
+                self.ping()
         else:
             self._meter.keep_alive_timeouts += 1
             self._finish(

@@ -1,0 +1,106 @@
+"""Correlation: which reply belongs to which of our calls to one client.
+
+The law: a reply ends the wait of exactly one call, or of none; every call ends, at the latest with its
+session. WCF: RequestReplyCorrelator, DuplexChannelBinder.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from attrs import define, field
+
+from wsf.concurrency import Turn
+from wsf.errors import InvalidOperationError
+from wsf.message import Message
+
+__all__ = ("PendingCall", "PendingCalls")
+
+#: what our ids begin with, so that nobody takes them for a peer's: both sides number by themselves
+ID_PREFIX: Final = "wsf:"
+
+
+@define(eq=False)
+class PendingCall:
+    """A call to the client that waits for its answer.
+
+    Attributes:
+        message_id: What the reply will relate to.
+        operation: Its name, for messages to the service's author.
+        turn: The operation that makes it; None for a task that serves no operation, or outlived it.
+        ping: The number of the ping that went before it: what the client says before it answers that ping,
+            it says without knowing of the call.
+        reply: Done when the client has answered, or cannot any more.
+    """
+
+    message_id: str
+    operation: str
+    turn: Turn | None
+    ping: int
+    reply: "asyncio.Future[Message]" = field(factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class PendingCalls:
+    """The bounded table of one session.
+
+    Args:
+        limit: ``maxPendingCalls``.
+
+    Attributes:
+        most: The most that ever waited.
+        unrelated: Replies to no call: late ones, and those to calls that nobody made.
+    """
+
+    __slots__ = ("_calls", "_last", "limit", "most", "unrelated")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.most = 0
+        self.unrelated = 0
+        self._calls: dict[str, PendingCall] = {}
+        self._last = 0
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def __iter__(self) -> Iterator[PendingCall]:
+        return iter(self._calls.values())
+
+    def add(self, operation: str, turn: Turn | None, ping: Callable[[], int]) -> PendingCall:
+        """Expect an answer from now on. ``ping`` sends one and gives its number.
+
+        Raises:
+            InvalidOperationError: Too many calls wait already.
+        """
+        if len(self._calls) >= self.limit:
+            raise InvalidOperationError(
+                f"{operation}: {self.limit} calls wait for this client's answer (callbacks maxPendingCalls)"
+            )
+        self._last += 1
+        number = ping() if turn is not None else 0
+        call = PendingCall(f"{ID_PREFIX}{self._last}", operation, turn, number)
+        self._calls[call.message_id] = call
+        self.most = max(self.most, len(self._calls))
+        return call
+
+    def remove(self, call: PendingCall) -> None:
+        """Nobody waits for it any more: an answer that still comes is dropped."""
+        self._calls.pop(call.message_id, None)
+
+    def resolve(self, reply: Message) -> None:
+        """An answer has come."""
+        call = self._calls.get(reply.relates_to) if isinstance(reply.relates_to, str) else None
+        if call is None or call.reply.done():
+            self.unrelated += 1
+        else:
+            call.reply.set_result(reply)
+
+    def fail(self, call: PendingCall, error: Exception) -> None:
+        """Its answer cannot come any more."""
+        if not call.reply.done():
+            call.reply.set_exception(error)
+
+    def fail_all(self, error: Callable[[], Exception]) -> None:
+        """The session is over; each caller gets an error of its own."""
+        for call in tuple(self._calls.values()):
+            self.fail(call, error())

@@ -1,0 +1,86 @@
+"""Formatters: an operation's parameters and result <-> a message's body.
+
+``raw``: the operation takes and returns messages. ``bare``: the body is the one parameter. ``wrapped``: the
+body holds the parameters, in order or by name. Which of the last two it is, an encoding's body style says.
+WCF: IDispatchMessageFormatter, IClientMessageFormatter, WebMessageBodyStyle.
+"""
+
+from types import NoneType
+from typing import Any, Protocol
+
+from wsf.description import BodyStyle, ContractDescription, OperationDescription
+from wsf.errors import ContractError
+from wsf.message import Message
+
+__all__ = ("MessageFormatter", "formatter_for")
+
+
+class MessageFormatter(Protocol):
+    """One operation's parameters and result, to and from messages."""
+
+    def deserialize_request(self, message: Message) -> tuple[Any, ...]:
+        """The arguments in a request.
+
+        Raises:
+            SerializationError: The body does not hold them: the peer's fault.
+        """
+        ...
+
+    def serialize_reply(self, result: Any) -> Message:
+        """The reply with a result.
+
+        Raises:
+            ValueError, TypeError: The result cannot be written as what the contract promises.
+        """
+        ...
+
+    def serialize_request(self, arguments: tuple[Any, ...]) -> Message:
+        """The request with all arguments of an operation, in its order.
+
+        Raises:
+            ValueError, TypeError: An argument cannot be written as what the contract promises.
+        """
+        ...
+
+    def deserialize_reply(self, message: Message) -> Any:
+        """The result in a reply.
+
+        Raises:
+            SerializationError: The body does not hold it.
+        """
+        ...
+
+
+def formatter_for(
+    contract: ContractDescription, operation: OperationDescription, style: BodyStyle
+) -> MessageFormatter:
+    """The formatter of an operation over an encoding of that style.
+
+    Raises:
+        ContractError: A parameter or the result has no form on the wire; with class, method and remedy.
+    """
+    where = f"{contract.contract_type.__qualname__}.{operation.method} ({operation.location})"
+    types = [parameter.type for parameter in operation.parameters]
+    try:
+        if Message in types or operation.result is Message:
+            return _raw(types, operation)
+        if style is BodyStyle.WRAPPED:
+            from wsf.formatters.wrapped import WrappedFormatter  # noqa: PLC0415 - loads the JSON reader
+
+            return WrappedFormatter(operation)
+        from wsf.formatters.bare import BareFormatter  # noqa: PLC0415 - the same
+
+        return BareFormatter(operation)
+    except ContractError as error:
+        raise ContractError(f"{where}: {error}") from None
+
+
+def _raw(types: list[Any], operation: OperationDescription) -> MessageFormatter:
+    from wsf.formatters.raw import RawFormatter  # noqa: PLC0415 - one place for all three
+
+    if len(types) > 1 or types not in ([], [Message]) or operation.result not in (NoneType, Message):
+        raise ContractError(
+            "a wsf.Message is the whole body: it must be the only parameter, and what comes back must be a "
+            "wsf.Message or None"
+        )
+    return RawFormatter(takes_message=bool(types))

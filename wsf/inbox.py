@@ -1,0 +1,219 @@
+"""One connection's way in. The law: a reply never waits behind a call.
+
+The dispatcher asks for one message after the other, and does not ask while it is busy: that is the back
+pressure of a session. Only while somebody waits for this client's answer is more read, to find the answer
+behind what the client said before it; what is read past waits here, bounded, in order.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from attrs import frozen
+
+from wsf.concurrency import Turn
+from wsf.correlation import PendingCall, PendingCalls
+from wsf.errors import CommunicationError, ConnectionClosedError, InvalidOperationError, ProtocolError
+from wsf.message import Message, MessageType
+from wsf.transports import Connection
+
+__all__ = ("Arrival", "Inbox")
+
+_WAYS_OUT: Final = (
+    "let the session be read on (ConcurrencyMode.REENTRANT or MULTIPLE), call from a task that outlives the "
+    "operation, or raise the bound"
+)
+
+
+@frozen
+class Arrival:
+    """A message, and the calls that its sender had been given when it sent it, and has not answered.
+
+    It may be one that the client makes in order to answer: then it must not wait for them.
+    """
+
+    message: Message
+    awaited: tuple[PendingCall, ...] = ()
+
+
+class Inbox:
+    """What comes from one client, in order, without the replies.
+
+    Args:
+        connection: Where it comes from.
+        decode: A payload's message; counts it.
+        pending: The calls that wait for replies.
+        max_messages, max_bytes: Read past at most; reading stops when one of them is reached.
+        refuse: Asked for each message read past: True if it has been answered already, by a refusal.
+        on_end: Called as soon as the connection has ended, before what waits here has been served.
+
+    Attributes:
+        occupied_by: The operation that the session's next message waits for.
+        size: Bytes that wait.
+        messages_most, size_most: The most that ever waited.
+    """
+
+    __slots__ = (
+        "_arrived",
+        "_connection",
+        "_decode",
+        "_end",
+        "_is_read",
+        "_on_end",
+        "_pending",
+        "_reader",
+        "_refuse",
+        "_waiting",
+        "max_bytes",
+        "max_messages",
+        "messages_most",
+        "occupied_by",
+        "size",
+        "size_most",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        decode: Callable[[bytes, MessageType], Message],
+        pending: PendingCalls,
+        *,
+        max_messages: int,
+        max_bytes: int,
+        refuse: Callable[[Arrival], bool],
+        on_end: Callable[[CommunicationError], None],
+    ) -> None:
+        self._connection = connection
+        self._decode = decode
+        self._pending = pending
+        self._refuse = refuse
+        self._on_end = on_end
+        self._waiting: deque[tuple[Arrival, int]] = deque()
+        self._end: CommunicationError | None = None
+        self._is_read = False
+        self._reader: asyncio.Task[None] | None = None
+        self._arrived: asyncio.Future[None] | None = None
+        self.occupied_by: Turn | None = None
+        self.max_messages = max_messages
+        self.max_bytes = max_bytes
+        self.size = 0
+        self.messages_most = 0
+        self.size_most = 0
+
+    def __len__(self) -> int:
+        """Messages that wait."""
+        return len(self._waiting)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more is read past."""
+        return len(self._waiting) >= self.max_messages or self.size >= self.max_bytes
+
+    async def next(self) -> Arrival:
+        """The next message that is no reply. For the session's dispatcher alone.
+
+        Raises:
+            ConnectionClosedError: The connection has ended, and everything before that has been given out.
+            ProtocolError: The peer broke a rule.
+        """
+        while True:
+            if self._waiting:
+                arrival, size = self._waiting.popleft()
+                self.size -= size
+                return arrival
+            if self._end is not None:
+                raise self._end
+            if self._reader is not None:  # it waits for the next message already
+                self._arrived = asyncio.get_running_loop().create_future()
+                await self._arrived
+                continue
+            self._is_read = True
+            try:
+                payload, message_type = await self._connection.receive()
+            finally:
+                self._is_read = False
+            message = self._decode(payload, message_type)
+            if message.relates_to is None:
+                return Arrival(message, self._awaited()) if self._pending else Arrival(message)
+            self._pending.resolve(message)
+
+    def occupy(self, turn: Turn) -> None:
+        """The session's next message waits until this operation has ended. WCF: the receive pump."""
+        self.occupied_by = turn
+        self.read_on()
+
+    def vacate(self) -> None:
+        """It has ended."""
+        self.occupied_by = None
+
+    def read_on(self) -> None:
+        """Somebody waits for an answer, and nobody reads: read past what comes before it."""
+        if self._pending and not self._is_read and self._reader is None and self._end is None:
+            if self.is_full:
+                self._refuse_hopeless()
+            else:
+                self._reader = asyncio.get_running_loop().create_task(self._read_past())
+
+    def check_readable(self, operation: str, turn: Turn | None) -> None:
+        """Refuse a call whose answer could not be read before the call has ended.
+
+        Raises:
+            InvalidOperationError: Names both operations and the ways out.
+        """
+        if turn is not None and self.is_full and self._waits_for(turn):
+            raise self._hopeless(operation, turn)
+
+    def _awaited(self) -> tuple[PendingCall, ...]:
+        ponged = self._connection.ponged
+        return tuple(
+            call for call in self._pending if call.turn and not call.turn.is_over and call.ping <= ponged
+        )
+
+    async def _read_past(self) -> None:
+        try:
+            while self._pending and not self.is_full:
+                payload, message_type = await self._connection.receive()
+                message = self._decode(payload, message_type)
+                if message.relates_to is not None:
+                    self._pending.resolve(message)
+                elif not self._refuse(arrival := Arrival(message, self._awaited())):
+                    self._keep(arrival, len(payload))
+        except (ConnectionClosedError, ProtocolError) as end:
+            self._end = end
+            self._on_end(end)
+        finally:
+            self._reader = None
+            self._wake()
+        if self._pending and self.is_full:
+            self._refuse_hopeless()
+
+    def _keep(self, arrival: Arrival, size: int) -> None:
+        self._waiting.append((arrival, size))
+        self.size += size
+        self.size_most = max(self.size_most, self.size)
+        self.messages_most = max(self.messages_most, len(self._waiting))
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._arrived is not None and not self._arrived.done():
+            self._arrived.set_result(None)
+
+    def _refuse_hopeless(self) -> None:
+        for call in tuple(self._pending):
+            if call.turn is not None and self._waits_for(call.turn):
+                self._pending.fail(call, self._hopeless(call.operation, call.turn))
+
+    def _waits_for(self, turn: Turn) -> bool:
+        """Whether what waits here goes on only when that operation has ended."""
+        at = self.occupied_by
+        while at is not None and at is not turn:
+            at = at.waits_for.holder if at.waits_for is not None else None
+        return at is turn and not turn.is_over
+
+    def _hopeless(self, operation: str, turn: Turn) -> InvalidOperationError:
+        return InvalidOperationError(
+            f"{operation}, called in {turn.operation}, cannot be answered: {len(self)} messages "
+            f"({self.size} bytes) of the client wait until {turn.operation} has ended, and no more are read "
+            f"(callbacks maxReadAheadMessages, maxReadAheadBytes): {_WAYS_OUT}"
+        )
