@@ -109,6 +109,10 @@ class DataContract:
         is_renamed = any(name != argument for name, argument in renamed.items())
         cls, extension = self.cls, self.extension
 
+        def build_flat(values: dict[str, Any], tally: list[int]) -> Any:
+            tally[0] += len(values)
+            return cls(**values)
+
         def build(values: dict[str, Any], tally: list[int]) -> Any:
             tally[0] += len(values)
             for name, inner in builds:
@@ -120,7 +124,7 @@ class DataContract:
                 values[extension] = _NOTHING_UNKNOWN
             return cls(**values)
 
-        return build
+        return build if builds or is_renamed or extension else build_flat
 
     def write_object(self, instance: Any, type_name: str | None = None) -> bytes:
         """An instance as one JSON object, with its unknown members where they stood; raises Refused.
