@@ -159,8 +159,8 @@ async def test_who_leaves_is_out_of_every_room_and_empty_rooms_vanish(clean: boo
     [
         ("not json", "not JSON"),
         ('{"nickname":"n","room":"r"}', "'message' is missing"),
-        ('{"nickname":5,"room":"r","message":"m"}', "Chatter.nickname"),
-        ('{"nickname":null,"room":"r","message":"m"}', "Chatter.nickname"),
+        ('{"nickname":5,"room":"r","message":"m"}', "Chatter: $.nickname"),
+        ('{"nickname":null,"room":"r","message":"m"}', "Chatter: $.nickname"),
         ('{"nickname":"n","nickname":"m","room":"r","message":"m"}', "twice"),
         ("[]", "object"),
         ('{"nickname":' + "[" * 30_000, "deep"),

@@ -1,95 +1,78 @@
-"""One data contract: the member table of an attrs class, made once, and the reading and writing by it."""
+"""One data contract: the member table of a class, made once, and the reading and writing by it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
-from operator import itemgetter
-from types import NoneType
-from typing import Any, Final, Generic, TypeVar, cast, get_type_hints
+from operator import attrgetter, itemgetter
+from typing import Any, Final, NotRequired, TypedDict
 
-import attrs
 from msgspec import Raw
-from msgspec.json import Decoder, Encoder
 
+from wsf.data_contracts._declarations import TYPE_MEMBER
 from wsf.data_contracts._extension_data import ExtensionData
-from wsf.data_contracts._member_types import Reader, reader
-from wsf.data_contracts._refusal import REFUSALS, Refused, refused
-from wsf.errors import ContractError, SerializationError
+from wsf.data_contracts._form_of import form_of
+from wsf.data_contracts._forms import Build, Fast, Form, split_object
+from wsf.data_contracts._hints import class_of, name_of
+from wsf.data_contracts._members import members_of
+from wsf.data_contracts._refusal import REFUSALS, Refused, member_step, refused
+from wsf.data_contracts._writing import AS_IT_IS, encode, plain
+from wsf.errors import ContractError
 
-__all__ = ("DataContract", "contract_of")
+__all__ = ("DataContract", "checked_form", "contract_of")
 
-T = TypeVar("T")
-
-
-class _Key:
-    """A member's name as it was met. Compared by identity, so that a dict keeps a name that comes twice."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, _: type, name: str) -> None:  # as msgspec calls its hook
-        self.name = name
-
-
-_split: Final = Decoder(dict[_Key, Raw], dec_hook=_Key).decode
-# "/" is not escaped as WCF does: "\/" is the same character, and two bytes for each link in a chat
-_encode: Final = Encoder().encode
-_AS_IT_IS: Final = frozenset({str, int, bool, NoneType})
 _NAMES_IN_A_LINE: Final = 3
 _NOTHING_UNKNOWN: Final = ExtensionData()
+_FLAT: Final = AS_IT_IS | {float}
 
 
-@attrs.frozen
-class _Member:
-    name: str  # on the wire
-    attribute: str
-    argument: str  # of the constructor: attrs strips a leading underscore
-    is_required: bool
-    read: Reader
-    key: bytes  # the name as written
-
-
-@attrs.frozen
-class DataContract(Generic[T]):
-    """What an attrs class promises: its members in the order of the wire.
+class DataContract:
+    """What a class promises: its members in the order of the wire.
 
     WCF: DataContract, ClassDataContract.
     """
 
-    cls: type[T]
-    members: Mapping[str, _Member]
-    extension: _Member | None
+    def __init__(self, hint: Any) -> None:
+        self.cls: type[Any] = class_of(hint)
+        self.members, extension = members_of(hint, lambda member: form_of(member, contract_of))
+        #: the constructor's argument for the unknown members, and how an instance gives them
+        self.extension = None if extension is None else extension.argument
+        self._extension_of = attrgetter("" if extension is None else extension.name)
+        attributes = [member.attribute for member in self.members.values()]
+        is_flat = len(attributes) > 1 and all(member.default is None for member in self.members.values())
+        self._values = attrgetter(*attributes) if is_flat else None
+        self._fast: Fast | None = None
+        self._is_fast_known = False
 
-    def read(self, body: bytes) -> T:
-        """The instance that a whole body describes."""
-        try:
-            body.decode()  # msgspec does not look into what it only skips
-            return self.read_object(body)
-        except REFUSALS as error:
-            raise SerializationError(refused(error).line(self.cls.__name__)) from error.__cause__
-
-    def read_object(self, raw: bytes | Raw) -> T:
+    def read_object(self, raw: bytes | Raw) -> Any:
         """The instance that one JSON object describes; raises one of REFUSALS."""
+        return self.read_members(split_object(raw))
+
+    def read_members(self, members: Iterable[tuple[str, Raw | bytes]]) -> Any:
+        """The instance that members describe, in their order; raises one of REFUSALS."""
         arguments: dict[str, Any] = {}
         unknown: list[tuple[str, str, bytes]] = []
         last = ""
-        for key, value in _split(raw).items():
-            member = self.members.get(key.name)
+        for name, value in members:
+            member = self.members.get(name)
             if member is None:
                 if self.extension:
-                    unknown.append((last, key.name, bytes(value)))
+                    unknown.append((last, name, bytes(value)))
                 continue
             last = member.name
             if member.argument in arguments:
                 raise Refused(f"member '{last}' appears twice")
             try:
-                arguments[member.argument] = member.read(value)
+                arguments[member.argument] = member.form.read(value)
             except REFUSALS as error:
-                raise refused(error, "." + last) from error.__cause__
+                raise refused(error, member_step(last)) from error.__cause__
         if len(arguments) < len(self.members):
             self._check_required(arguments)
         if self.extension:
             kept = ExtensionData(tuple(sorted(unknown, key=itemgetter(0)))) if unknown else _NOTHING_UNKNOWN
-            arguments[self.extension.argument] = kept
-        return self._construct(arguments)
+            arguments[self.extension] = kept
+        try:
+            return self.cls(**arguments)
+        except ValueError as error:  # what validators raise; its text may quote the peer
+            raise Refused("its validators refuse the value of a member") from error
 
     def _check_required(self, given: Mapping[str, Any]) -> None:
         missing = [f"'{m.name}'" for m in self.members.values() if m.is_required and m.argument not in given]
@@ -99,115 +82,165 @@ class DataContract(Generic[T]):
             more = f" and {len(missing) - _NAMES_IN_A_LINE} more" if len(missing) > _NAMES_IN_A_LINE else ""
             raise Refused(f"required members {', '.join(missing[:_NAMES_IN_A_LINE])}{more} are missing")
 
-    def _construct(self, arguments: dict[str, Any]) -> T:
-        try:
-            return self.cls(**arguments)
-        except ValueError as error:  # what attrs' validators raise; its text may quote the peer
-            raise Refused("its validators refuse the value of a member") from error
+    def fast(self) -> Fast | None:
+        """How msgspec reads the whole object at once; None if a member has no such way, or holds this one."""
+        if not self._is_fast_known:
+            self._is_fast_known = True  # a member that holds this very class asks, too, and hears None
+            self._fast = self._make_fast()
+        return self._fast
 
-    def write(self, instance: T) -> bytes:
-        """An instance as a whole body."""
-        try:
-            return self.write_object(instance)
-        except Refused as error:
-            raise ValueError(error.line(self.cls.__name__)) from error.__cause__
+    def _make_fast(self) -> Fast | None:
+        fasts = {name: member.form.fast() for name, member in self.members.items()}
+        shapes: dict[str, Any] = {}
+        builds: list[tuple[str, Build]] = []
+        depth = 0
+        for name, fast in fasts.items():
+            if fast is None:
+                return None
+            shapes[name] = fast.shape if self.members[name].is_required else NotRequired[fast.shape]
+            depth = max(depth, fast.depth)
+            if fast.build is not None:
+                builds.append((name, fast.build))
+        make_shape: Any = TypedDict  # by a variable: no checker follows a shape that is made at run time
+        return Fast(make_shape(self.cls.__name__, shapes), self._build(tuple(builds)), depth + 1)
 
-    def write_object(self, instance: T) -> bytes:
-        """An instance as one JSON object, with its unknown members where they stood; raises Refused."""
-        unknown: dict[str, list[bytes]] = {}
-        if self.extension:
-            unknown = self._unknown(getattr(instance, self.extension.attribute))
-        written = unknown.get("", [])
+    def _build(self, builds: tuple[tuple[str, Build], ...]) -> Build:
+        renamed = {m.name: m.argument for m in self.members.values()}
+        is_renamed = any(name != argument for name, argument in renamed.items())
+        cls, extension = self.cls, self.extension
+
+        def build_flat(values: dict[str, Any], tally: list[int]) -> Any:
+            tally[0] += len(values)
+            return cls(**values)
+
+        def build(values: dict[str, Any], tally: list[int]) -> Any:
+            tally[0] += len(values)
+            for name, inner in builds:
+                if name in values:
+                    values[name] = inner(values[name], tally)
+            if is_renamed:
+                values = {renamed[name]: value for name, value in values.items()}
+            if extension:
+                values[extension] = _NOTHING_UNKNOWN
+            return cls(**values)
+
+        return build if builds or is_renamed or extension else build_flat
+
+    def write_object(self, instance: Any, type_name: str | None = None) -> bytes:
+        """An instance as one JSON object, with its unknown members where they stood; raises Refused.
+
+        ``type_name`` is written as the first member, so that the reader can tell it from other classes.
+        """
+        unknown = self._unknown(instance, type_name)
+        if not unknown and type_name is None and (flat := self._write_flat(instance)) is not None:
+            return flat
+        written = [] if type_name is None else [encode(TYPE_MEMBER) + b":" + encode(type_name)]
+        written += unknown.get("", [])
         for member in self.members.values():
-            value = getattr(instance, member.attribute)
             try:
-                written.append(member.key + _encode(value if type(value) in _AS_IT_IS else _plain(value)))
-            except (Refused, ValueError, RecursionError) as error:
-                raise refused(error, "." + member.name) from error.__cause__
+                value = getattr(instance, member.attribute)
+                if not member.is_left_out(value):
+                    write = member.form.write
+                    value = plain(value) if write is None else plain(write(value))
+                    written.append(member.key + encode(value))
+            except (Refused, RecursionError) as error:
+                raise refused(error, member_step(member.name)) from error.__cause__
             if unknown:
                 written += unknown.get(member.name, ())
         return b"{" + b",".join(written) + b"}"
 
-    def _unknown(self, extension_data: ExtensionData) -> dict[str, list[bytes]]:
+    def _write_flat(self, instance: Any) -> bytes | None:
+        """An instance of texts, numbers and the like at once; None if it is another or cannot be written."""
+        if self._values is None:
+            return None
+        values = self._values(instance)
+        if not _FLAT.issuperset(map(type, values)):
+            return None
+        try:
+            written = encode(dict(zip(self.members, values, strict=True)))
+        except Refused:
+            return None  # with its path, the other way
+        if b"null" in written and not all(isfinite(value) for value in values if type(value) is float):
+            return None  # msgspec writes NaN as null
+        return written
+
+    def _unknown(self, instance: Any, type_name: str | None) -> dict[str, list[bytes]]:
         """The unknown members as written, by the known member that they follow."""
         places: dict[str, list[bytes]] = {}
+        if self.extension is None:
+            return places
+        extension_data: ExtensionData = self._extension_of(instance)
         for after, name, value in extension_data._members:
-            if name not in self.members:  # it was unknown to another class, from which this instance was made
-                place = after if after in self.members else ""
-                places.setdefault(place, []).append(_encode(name) + b":" + value)
+            if name in self.members or (type_name is not None and name == TYPE_MEMBER):
+                continue  # it was unknown to another class, from which this instance was made
+            place = after if after in self.members else ""
+            places.setdefault(place, []).append(encode(name) + b":" + value)
         return places
 
 
-def contract_of(cls: type[T]) -> DataContract[T]:
-    """The data contract of an attrs class, made when it is first asked for.
-
-    A field that the constructor does not take (``init=False``) is no member.
+def contract_of(hint: Any) -> DataContract:
+    """The data contract of a class, made when it is first asked for.
 
     Raises:
-        ContractError: ``cls`` is not an attrs class, or has a member of a type without a JSON form.
+        ContractError: It is neither an attrs class nor a dataclass, or has a member of a type without a JSON
+            form.
     """
-    contract = _contracts.get(cls)
+    contract = _contracts.get(hint)
     if contract is None:
-        contract = _contracts[cls] = _describe(cls)
+        contract = _contracts[hint] = DataContract(hint)
     return contract
 
 
-_contracts: Final[dict[type[Any], DataContract[Any]]] = {}
+_contracts: Final[dict[Any, DataContract]] = {}
 
 
-def _describe(cls: type[T]) -> DataContract[T]:
-    if not attrs.has(cls):
-        raise ContractError(f"{_name(cls)} is not an attrs class: decorate it with @attrs.define")
+def checked_form(hint: Any) -> Form:
+    """The form of a type whose data contracts, however deep inside, are all described.
+
+    Raises:
+        ContractError: One of them cannot be.
+    """
     try:
-        hints = get_type_hints(cls)
-    except NameError as error:
-        raise ContractError(
-            f"{_name(cls)} has an annotation that its module cannot resolve: {error}"
-        ) from error
-    members = [_member(cls, field, hints.get(field.name, Any)) for field in attrs.fields(cls) if field.init]
-    extensions = [member for member in members if hints.get(member.attribute) is ExtensionData]
-    if len(extensions) > 1:
-        raise ContractError(f"{_name(cls)} has {len(extensions)} fields for its ExtensionData: keep one")
-    depths = _depths(cls)
-    members.sort(key=lambda member: (depths[member.attribute], member.name))
-    table = {member.name: member for member in members if member not in extensions}
-    return cast("DataContract[T]", DataContract(cls, table, next(iter(extensions), None)))
+        form = form_of(hint, contract_of)
+        seen: set[Any] = set()
+        waiting = list(form.contracts)
+        while waiting:
+            contract = waiting.pop()
+            if contract not in seen:
+                seen.add(contract)
+                for member in contract_of(contract).members.values():
+                    waiting += member.form.contracts
+    except RecursionError:
+        raise ContractError(f"{name_of(hint)} holds itself, and no class between: use a class") from None
+    return form
 
 
-def _member(cls: type[Any], field: "attrs.Attribute[Any]", hint: Any) -> _Member:
+def write_object(instance: object) -> bytes:
+    """An instance of a data contract as a whole text.
+
+    Raises:
+        ValueError: A value has no JSON form.
+        ContractError: It is no data contract's.
+    """
+    contract = contract_of(type(instance))
     try:
-        read = reader(hint, _nested)
-    except ContractError as error:
-        raise ContractError(f"{_name(cls)}.{field.name}: {error}") from None
-    name = field.name  # the one place that a wire name comes from
-    is_required = field.default is attrs.NOTHING
-    return _Member(name, field.name, field.alias or field.name, is_required, read, _encode(name) + b":")
+        return contract.write_object(instance)
+    except (Refused, RecursionError) as error:
+        raise ValueError(refused(error).line(contract.cls.__name__)) from error.__cause__
 
 
-def _nested(cls: type[Any]) -> Reader:
-    return lambda raw: contract_of(cls).read_object(raw)  # late: a contract may hold itself
+def writer_of(hint: Any) -> Callable[[object], bytes]:
+    """What writes the values of one type as whole texts, and raises ValueError.
 
+    Raises:
+        ContractError: The type has no JSON form.
+    """
+    write = checked_form(hint).write
 
-def _depths(cls: type[Any]) -> dict[str, int]:
-    """How far down the line of base classes each field was declared."""
-    bases = enumerate(reversed(cls.__mro__))
-    return {f.name: i for i, base in bases for f in vars(base).get("__attrs_attrs__", ()) if not f.inherited}
+    def write_text(value: object) -> bytes:
+        try:
+            return encode(plain(value if write is None else write(value)))
+        except (Refused, RecursionError) as error:
+            raise ValueError(refused(error).line("")) from error.__cause__
 
-
-def _name(cls: type[Any]) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}"
-
-
-def _plain(value: Any) -> Any:
-    """A value as msgspec shall write it: by itself it writes NaN as null, and no unknown members."""
-    match value:
-        case float() if not isfinite(value):
-            raise ValueError(f"JSON has no {value}")
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case dict():
-            return {name: _plain(item) for name, item in value.items()}
-        case _ if attrs.has(type(value)):
-            return Raw(contract_of(type(value)).write_object(value))
-        case _:
-            return value
+    return write_text
