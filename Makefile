@@ -3,6 +3,7 @@
 VENV ?= .venv
 TESTS ?= tests
 CONFIG ?= config/app.yaml
+BENCH ?= $(notdir $(patsubst %/__main__.py,%,$(wildcard benchmarks/*/__main__.py)))
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -14,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: run test check fix lock clean help
+.PHONY: run test check bench fix lock clean help
 
 run: $(READY)  ## Serve the chat: open http://localhost:8004/ in two tabs
 	@$(BIN)/python -m wsf.host $(CONFIG)
@@ -33,6 +34,9 @@ check: $(READY)  ## Lint, format, layers, types: nothing is changed
 	  *,node,*) echo "check: pyright needs Node.js, and WSF_REQUIRE asks for it" >&2; exit 1;; \
 	  *) echo "check: SKIPPED pyright, there is no Node.js on this machine" >&2;; \
 	esac; fi
+
+bench: $(READY)  ## Measure: needs Node.js, npm and some minutes (BENCH=instancing: one)
+	@for name in $(BENCH); do $(BIN)/python -m benchmarks.$$name || exit; done
 
 fix: $(READY)  ## Repair what can be repaired by itself: lint and format
 	$(BIN)/ruff check --fix
