@@ -36,7 +36,7 @@ class Refused(Exception):  # noqa: N818 - what the other side says, not what wen
 
 
 class Peer:
-    """One client. ``handlers`` answer the host's calls, each in a task of its own; the rest is in ``heard``."""
+    """One client. ``handlers`` answer the host's calls, each in a task of its own; all is in ``heard``."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket

@@ -69,7 +69,7 @@ def _request_of(
     contract: ContractDescription, operation: OperationDescription, encoding: MessageEncoding
 ) -> Callable[..., Message]:
     """What makes the message of a call of its arguments, whatever way they were given."""
-    formatter = formatter_for(contract, operation, encoding.body_style)
+    formatter = formatter_for(contract, operation, encoding.body_style, encoding.json_quotas)
     action = encoding.actions_of(contract, operation)[0] if encoding.carries_replies else None
     count = len(operation.parameters)
 
@@ -108,7 +108,7 @@ def _two_way(
     encoding: MessageEncoding,
 ) -> Call:
     title = f"{contract.contract_type.__qualname__}.{operation.method}"
-    formatter = formatter_for(contract, operation, encoding.body_style)
+    formatter = formatter_for(contract, operation, encoding.body_style, encoding.json_quotas)
 
     async def call(self: Any, *arguments: Any, **named: Any) -> Any:
         channel: DuplexSessionChannel = self._channel

@@ -246,10 +246,7 @@ class DuplexSessionChannel:
         try:
             self.send(attrs.evolve(message, message_id=call.message_id))
             self.inbox.read_on()
-            if turn is None:
-                return await self._reply(call.reply, operation)
-            async with turn.callout():
-                return await self._reply(call.reply, operation)
+            return await self._reply(call.reply, operation, turn)
         finally:
             self.pending.remove(call)
 
@@ -338,8 +335,10 @@ class DuplexSessionChannel:
             self._connection.abort()
             self.pending.fail_all(self._unusable)
 
-    async def _reply(self, reply: "asyncio.Future[Message]", operation: str) -> Message:
+    async def _reply(self, reply: "asyncio.Future[Message]", operation: str, turn: Turn | None) -> Message:
         timeout = self._binding.send_timeout
+        if turn is not None:
+            turn.step_out()
         try:
             async with asyncio.timeout(finite(timeout)):
                 return await reply
@@ -348,6 +347,9 @@ class DuplexSessionChannel:
             raise ReplyTimeoutError(
                 f"{operation or 'a call'}: the client did not answer within {timeout:g} s (sendTimeout)"
             ) from None
+        finally:
+            if turn is not None:
+                await turn.step_in()
 
     def _check_request(self, operation: str, turn: Turn | None) -> None:
         if self._strict_callbacks and turn is not None and self.inbox.occupied_by is turn:

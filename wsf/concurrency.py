@@ -6,8 +6,6 @@ WCF: ConcurrencyBehavior, ImmutableDispatchRuntime.
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from typing import Final
 
@@ -64,8 +62,7 @@ class Turn:
 
     async def begin(self, lock: InstanceLock) -> None:
         """Wait for the service object. Whoever begins must ``end``, whatever happens in between."""
-        if not lock.try_enter():
-            await self._wait(lock, again=False)
+        await self._wait(lock, again=False)
         self._lock = lock
         self._take(lock)
 
@@ -82,37 +79,36 @@ class Turn:
         """Whether this operation is what others wait for at a lock."""
         return lock is not None and lock.holder is self
 
-    @contextlib.asynccontextmanager
-    async def callout(self) -> AsyncIterator[None]:
-        """Around a call that waits for an answer. REENTRANT: others may enter the service object meanwhile.
+    def step_out(self) -> None:
+        """A call begins that waits for an answer. REENTRANT: others may enter the service object meanwhile.
 
-        WCF: UnlockInstanceBeforeCallout, LockInstanceAfterCallout.
+        WCF: UnlockInstanceBeforeCallout.
+        """
+        lock = self._lock
+        if lock is not None and lock.is_reentrant and lock.holder is self:
+            self._leave(lock)
+
+    async def step_in(self) -> None:
+        """The call has returned: back inside, before who comes new. The first of several takes the lock.
+
+        WCF: LockInstanceAfterCallout.
         """
         lock = self._lock
         if lock is None or not lock.is_reentrant:
-            yield
             return
-        if lock.holder is self:
-            self._leave(lock)
-        try:
-            yield
-        finally:
-            await self._return(lock)
-
-    async def _return(self, lock: InstanceLock) -> None:
-        """Back inside, once: of several tasks of the operation the first takes the lock for all of them."""
         self._back = self._back or asyncio.Lock()
         async with self._back:
             if self.is_over or lock.holder is self:
                 return
-            if not lock.try_enter():
-                await self._wait(lock, again=True)
+            await self._wait(lock, again=True)
             if self.is_over:  # meanwhile the operation has ended without us
                 lock.leave()
             else:
                 self._take(lock)
 
     async def _wait(self, lock: InstanceLock, *, again: bool) -> None:
+        if lock.try_enter():
+            return
         self.waits_for = lock
         try:
             await lock.enter(again=again)

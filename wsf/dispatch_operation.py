@@ -102,7 +102,7 @@ class DispatchOperation:
     ) -> None:
         self.description = operation
         self._service = service
-        self._formatter = formatter_for(contract, operation, encoding.body_style)
+        self._formatter = formatter_for(contract, operation, encoding.body_style, encoding.json_quotas)
         self._carries_replies = encoding.carries_replies
         for fault in operation.faults:
             data_contracts.check(fault.detail_type)

@@ -89,7 +89,12 @@ class Dispatcher:
             self._operations.update(dict.fromkeys(actions, dispatched))
         self._wildcard = self._operations.get(WILDCARD_ACTION)
         for operation in contract.callback.operations if contract.callback else ():
-            formatter_for(contract.callback or contract, operation, binding.encoding.body_style)
+            formatter_for(
+                contract.callback or contract,
+                operation,
+                binding.encoding.body_style,
+                binding.encoding.json_quotas,
+            )
         self._sessions: set[_Session] = set()
         self._closing: CloseStatus | None = None
         self._empty = asyncio.Event()

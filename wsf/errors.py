@@ -30,7 +30,7 @@ WCF's names, ``Exception`` spelt ``Error``.
 """
 
 from enum import Enum, IntEnum
-from typing import ClassVar, Final, Generic, TypeVar, overload
+from typing import ClassVar, Final, Generic, TypeVar, cast, overload
 
 __all__ = (
     "ActionNotSupportedError",
@@ -204,7 +204,7 @@ class FaultException(CommunicationError, Generic[D]):  # noqa: N818 - WCF's name
     ) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.detail = detail  # type: ignore[assignment]
+        self.detail = cast("D", detail)
         self.code = code
 
 

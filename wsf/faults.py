@@ -40,9 +40,9 @@ def exception_of(fault: MessageFault, operation: OperationDescription) -> FaultE
     if fault.detail is not None:
         declared = [contract for contract in operation.faults if contract.code == fault.number]
         try:
-            detail = data_contracts.reader_of(declared[0].detail_type if declared else Any)(fault.detail)
+            detail = data_contracts.read_value(declared[0].detail_type if declared else Any, fault.detail)
         except SerializationError:
-            detail = data_contracts.reader_of(Any)(fault.detail)
+            detail = data_contracts.read_value(Any, fault.detail)
     return FaultException(fault.reason, detail, code=fault.code)
 
 

@@ -9,12 +9,17 @@ import time
 from typing import Final
 
 from wsf.behaviors import behavior_of
-from wsf.instancing import InstanceContext, instancing_for
+from wsf.concurrency import Turn
+from wsf.instancing import ClassInstanceProvider, InstanceContext, instancing_for
+from wsf.message import Message
+from wsf.throttling import UNLIMITED, Gate
 
 __all__ = ("price_of",)
 
 CALLS: Final = 2_000
 REPEATS: Final = 100
+
+_MESSAGE: Final = Message(b"")
 
 
 def price_of(service: type) -> float:
@@ -24,13 +29,17 @@ def price_of(service: type) -> float:
 
 async def _repeat(service: type) -> float:
     behavior = behavior_of(service)
-    instancing = instancing_for(behavior.instance_context_mode, behavior.concurrency_mode, service)
+    provider = ClassInstanceProvider(service)
+    instancing = instancing_for(
+        behavior.instance_context_mode, behavior.concurrency_mode, provider, Gate(UNLIMITED)
+    )
     of_session: InstanceContext | None = None
     began = time.process_time()
     for _ in range(CALLS):
         context = of_session = instancing.for_call(of_session)
-        if not context.gate.try_enter():
-            await context.gate.enter()
-        context.gate.leave()
+        turn = Turn("operation")
+        await turn.begin(context.lock)
+        await instancing.activate(context, _MESSAGE)
+        turn.end()
         await instancing.end_of_call(context)
     return time.process_time() - began

@@ -297,7 +297,10 @@ def test_a_binding_is_an_encoding_over_a_transport() -> None:
         ),
         (
             "httpTransport: {}",
-            ["f:3:5: customBinding: there is no encoding: write byteStreamMessageEncoding"],
+            [
+                "f:3:5: customBinding: there is no encoding: "
+                "write byteStreamMessageEncoding or jsonRpcMessageEncoding"
+            ],
         ),
         (
             "byteStreamMessageEncoding: {}, httpTransprt: {}",

@@ -42,8 +42,8 @@ class CustomBinding:
         actions = {operation.action for operation in contract.operations}
         if self.transport.notifies_on_connection and not actions & {ON_OPEN_ACTION, WILDCARD_ACTION}:
             raise ContractError(
-                f"{contract.contract_type.__qualname__}: createNotificationOnConnection is true, and no operation "
-                f"takes the notification: give one action='*', or the session-open action, or set it to false"
+                f"{contract.contract_type.__qualname__}: createNotificationOnConnection is true, and no "
+                f"operation takes the notification: give one action='*' or the session-open action"
             )
         self.transport.check(contract)
         self.encoding.check(contract)

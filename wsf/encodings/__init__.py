@@ -6,6 +6,7 @@ One file, one class: ``byteStreamMessageEncoding`` is ``byte_stream.py: ByteStre
 from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
+from wsf.data_contracts import JsonQuotas
 from wsf.description import BodyStyle, ContractDescription, OperationDescription
 from wsf.message import Message, MessageType
 
@@ -23,6 +24,11 @@ class MessageEncoding(Protocol):
 
     #: what a body holds
     body_style: ClassVar[BodyStyle]
+
+    @property
+    def json_quotas(self) -> JsonQuotas:
+        """The bounds of each JSON text in a body. WCF: XmlDictionaryReaderQuotas."""
+        ...
 
     def actions_of(self, contract: ContractDescription, operation: OperationDescription) -> tuple[str, ...]:
         """By which actions a message of this wire means an operation; the first is what we send."""

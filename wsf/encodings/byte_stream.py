@@ -10,6 +10,7 @@ from typing import ClassVar, Final
 from attrs import frozen
 
 from wsf import families
+from wsf.data_contracts import JsonQuotas
 from wsf.description import BodyStyle, ContractDescription, OperationDescription
 from wsf.errors import ContractError, EncodingError
 from wsf.message import (
@@ -54,6 +55,11 @@ class ByteStreamMessageEncoding:
     body_style: ClassVar[BodyStyle] = BodyStyle.BARE
 
     reader_quotas: ReaderQuotas = ReaderQuotas()
+
+    @property
+    def json_quotas(self) -> JsonQuotas:
+        """The default ones, for operations that take data contracts."""
+        return JsonQuotas()
 
     def actions_of(self, contract: ContractDescription, operation: OperationDescription) -> tuple[str, ...]:
         """Its own action: ``"*"``, or WCF's for a kind of frame."""

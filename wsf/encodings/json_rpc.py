@@ -11,6 +11,7 @@ from attrs import frozen
 from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, ValidationError
 from msgspec.json import Decoder, Encoder
 
+from wsf.data_contracts import JsonQuotas
 from wsf.description import BodyStyle, ContractDescription, OperationDescription
 from wsf.errors import ContractError, EncodingError, FaultCode, UnsupportedDataError
 from wsf.message import ON_OPEN_ACTION, WILDCARD_ACTION, Message, MessageFault, MessageType
@@ -64,10 +65,20 @@ class JsonRpcMessageEncoding:
     """JSON-RPC 2.0. Not in WCF: it takes the place of SOAP's envelope, action and ids.
 
     There are no batches yet: an array is answered with -32600.
+
+    Attributes:
+        reader_quotas: The bounds of each parameter and answer that is read.
     """
 
     carries_replies: ClassVar[bool] = True
     body_style: ClassVar[BodyStyle] = BodyStyle.WRAPPED
+
+    reader_quotas: JsonQuotas = JsonQuotas()
+
+    @property
+    def json_quotas(self) -> JsonQuotas:
+        """Its ``readerQuotas``."""
+        return self.reader_quotas
 
     def actions_of(self, contract: ContractDescription, operation: OperationDescription) -> tuple[str, ...]:
         """Its wire name, alone and after its contract's; ``"*"`` and the session-open action stay."""
@@ -86,9 +97,9 @@ class JsonRpcMessageEncoding:
             self._check_names(contract.callback)
             for operation in contract.callback.operations:
                 if operation.action == WILDCARD_ACTION:
+                    where = _where(contract.callback, operation)
                     raise ContractError(
-                        f"{_where(contract.callback, operation)}: a callback with the action '*' has no method "
-                        f"that the client could tell it by: leave action= out"
+                        f"{where}: with the action '*' it has no method name: leave action= out"
                     )
 
     def may_ignore(self, message: Message) -> bool:
@@ -139,9 +150,8 @@ class JsonRpcMessageEncoding:
         for operation in contract.operations:
             for name in self.actions_of(contract, operation):
                 if name.startswith(("rpc.", "$/")):
-                    raise ContractError(
-                        f"{_where(contract, operation)}: methods that begin with rpc. or $/ are the protocol's"
-                    )
+                    where = _where(contract, operation)
+                    raise ContractError(f"{where}: methods that begin with rpc. or $/ are the protocol's")
                 other = taken.setdefault(name, operation)
                 if other is not operation:
                     raise ContractError(

@@ -8,6 +8,7 @@ WCF: IDispatchMessageFormatter, IClientMessageFormatter, WebMessageBodyStyle.
 from types import NoneType
 from typing import Any, Protocol
 
+from wsf.data_contracts import JsonQuotas
 from wsf.description import BodyStyle, ContractDescription, OperationDescription
 from wsf.errors import ContractError
 from wsf.message import Message
@@ -52,7 +53,10 @@ class MessageFormatter(Protocol):
 
 
 def formatter_for(
-    contract: ContractDescription, operation: OperationDescription, style: BodyStyle
+    contract: ContractDescription,
+    operation: OperationDescription,
+    style: BodyStyle,
+    quotas: JsonQuotas,
 ) -> MessageFormatter:
     """The formatter of an operation over an encoding of that style.
 
@@ -67,10 +71,10 @@ def formatter_for(
         if style is BodyStyle.WRAPPED:
             from wsf.formatters.wrapped import WrappedFormatter  # noqa: PLC0415 - loads the JSON reader
 
-            return WrappedFormatter(operation)
+            return WrappedFormatter(operation, quotas)
         from wsf.formatters.bare import BareFormatter  # noqa: PLC0415 - the same
 
-        return BareFormatter(operation)
+        return BareFormatter(operation, quotas)
     except ContractError as error:
         raise ContractError(f"{where}: {error}") from None
 

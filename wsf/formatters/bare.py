@@ -3,6 +3,7 @@
 from typing import Any
 
 from wsf import data_contracts
+from wsf.data_contracts import JsonQuotas
 from wsf.description import OperationDescription
 from wsf.errors import ContractError, SerializationError
 from wsf.message import Message, MessageType
@@ -13,7 +14,8 @@ __all__ = ("BareFormatter",)
 class BareFormatter:
     """See ``MessageFormatter``."""
 
-    def __init__(self, operation: OperationDescription) -> None:
+    def __init__(self, operation: OperationDescription, quotas: JsonQuotas) -> None:
+        self._quotas = quotas
         if len(operation.parameters) > 1:
             raise ContractError(
                 f"the body is one value here, and there are {len(operation.parameters)} parameters: put them "
@@ -30,7 +32,7 @@ class BareFormatter:
             return ()
         if message.body is None:
             raise SerializationError("there is no body to read")
-        return (self._read(message.body),)
+        return (self._read(message.body, self._quotas),)
 
     def serialize_reply(self, result: Any) -> Message:
         """The result as JSON."""
@@ -44,4 +46,4 @@ class BareFormatter:
 
     def deserialize_reply(self, message: Message) -> Any:
         """The body as the result's type."""
-        return self._read_result(message.body or b"null")
+        return self._read_result(message.body or b"null", self._quotas)

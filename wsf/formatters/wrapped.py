@@ -1,7 +1,8 @@
 """The body holds the parameters: a JSON array in order, or an object by name.
 
-WCF: WebMessageBodyStyle.Wrapped. We write arrays: a JavaScript function cannot match names. We read both, and take one object for the one
+We write arrays: a JavaScript function cannot match names. We read both, and take one object for the one
 parameter where its members are no parameter's names, as some clients send it.
+WCF: WebMessageBodyStyle.Wrapped.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from msgspec import DecodeError, Raw
 from msgspec.json import Decoder
 
 from wsf import data_contracts
+from wsf.data_contracts import JsonQuotas
 from wsf.description import REQUIRED, OperationDescription, ParameterDescription
 from wsf.errors import ContractError, SerializationError
 from wsf.message import Message, MessageType
@@ -24,11 +26,12 @@ _split_object: Final = Decoder(dict[str, Raw]).decode
 class WrappedFormatter:
     """See ``MessageFormatter``."""
 
-    def __init__(self, operation: OperationDescription) -> None:
+    def __init__(self, operation: OperationDescription, quotas: JsonQuotas) -> None:
         self._parameters = operation.parameters
-        self._readers = {parameter.name: _reader(parameter) for parameter in operation.parameters}
+        self._readers = {parameter.name: _reader(parameter, quotas) for parameter in operation.parameters}
         self._types = tuple(parameter.type for parameter in operation.parameters)
         self._read_result = data_contracts.reader_of(operation.result)
+        self._quotas = quotas
         self._result = operation.result
 
     def deserialize_request(self, message: Message) -> tuple[Any, ...]:
@@ -55,7 +58,7 @@ class WrappedFormatter:
 
     def deserialize_reply(self, message: Message) -> Any:
         """The body as the result's type."""
-        return self._read_result(message.body or b"null")
+        return self._read_result(message.body or b"null", self._quotas)
 
     def _positional(self, values: list[Raw]) -> tuple[Any, ...]:
         if len(values) > len(self._parameters):
@@ -95,19 +98,12 @@ class WrappedFormatter:
             raise SerializationError("there are no parameters here")
 
 
-def _reader(parameter: ParameterDescription) -> Callable[[bytes], Any]:
+def _reader(parameter: ParameterDescription, quotas: JsonQuotas) -> Callable[[bytes], Any]:
     try:
-        read = data_contracts.reader_of(parameter.type)
+        read = data_contracts.reader_of(parameter.type, parameter.name)
     except ContractError as error:
         raise ContractError(f"parameter {parameter.name!r}: {error}") from None
-
-    def read_parameter(raw: bytes) -> Any:
-        try:
-            return read(raw)
-        except SerializationError as error:
-            raise SerializationError(f"{parameter.name}: {error}") from error.__cause__
-
-    return read_parameter
+    return lambda raw: read(raw, quotas)
 
 
 def _default(parameter: ParameterDescription) -> Any:
