@@ -79,9 +79,9 @@ class FakeConnection:
             raise item
         return item
 
-    def ping(self) -> int:
+    def ping(self) -> tuple[int, bytes]:
         self.pinged += 1
-        return self.pinged
+        return self.pinged, b""
 
     def frame(self, payload: bytes, message_type: MessageType) -> bytes:
         self.frames_made += 1

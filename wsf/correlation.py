@@ -66,8 +66,8 @@ class PendingCalls:
     def __iter__(self) -> Iterator[PendingCall]:
         return iter(self._calls.values())
 
-    def add(self, operation: str, turn: Turn | None, ping: Callable[[], int]) -> PendingCall:
-        """Expect an answer from now on. ``ping`` sends one and gives its number.
+    def add(self, operation: str, turn: Turn | None, ping: int) -> PendingCall:
+        """Expect an answer from now on.
 
         Raises:
             InvalidOperationError: Too many calls wait already.
@@ -77,8 +77,7 @@ class PendingCalls:
                 f"{operation}: {self.limit} calls wait for this client's answer (callbacks maxPendingCalls)"
             )
         self._last += 1
-        number = ping() if turn is not None else 0
-        call = PendingCall(f"{ID_PREFIX}{self._last}", operation, turn, number)
+        call = PendingCall(f"{ID_PREFIX}{self._last}", operation, turn, ping)
         self._calls[call.message_id] = call
         self.most = max(self.most, len(self._calls))
         return call

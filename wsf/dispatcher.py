@@ -115,7 +115,7 @@ class Dispatcher:
             outbox=self._service.outbox,
             callbacks=self._service.callbacks,
             strict_callbacks=self._service.strict_callbacks,
-            refuse=lambda arrival: self._refuse(session, arrival),
+            screen=lambda arrival: self._screen(session, arrival),
         )
         session = _Session(channel, cast("asyncio.Task[None]", asyncio.current_task()))
         began = time.monotonic()
@@ -192,9 +192,9 @@ class Dispatcher:
     async def _converse(self, session: _Session) -> CloseStatus | ConnectionClosedError:
         """Receive and dispatch until somebody has had enough; how it ended."""
         try:
-            while self._closing is None:
+            while self._closing is None or len(session.channel.inbox):
                 arrival = await session.channel.receive()
-                if self._closing is None:
+                if self._closing is None or arrival.is_answered:
                     end = await self._dispatch(session, arrival)
                     if end is not None:
                         return end
@@ -217,9 +217,10 @@ class Dispatcher:
 
     async def _dispatch(self, session: _Session, arrival: Arrival) -> CloseStatus | None:
         """Find the operation and let it run; what the session's end is, if that is it."""
-        message = arrival.message
-        if self._refuse(session, arrival):
+        screened = self._screen(session, arrival)
+        if screened is None:
             return None
+        message = screened.message
         operation = self._operation_for(message)
         if operation is None:
             return self._unhandled(session, message)
@@ -228,34 +229,40 @@ class Dispatcher:
             error = ProtocolError(f"{description.name} cannot be the first call of a session")
             return blame_peer(self._service.meter, error)
         session.has_begun = True
-        if description.is_one_way and message.message_id is not None:
-            self._reply(session, message, _DONE)  # accepted: there is nothing more to hear of it
         # from here on the message is accepted: closing waits until it has been served
         session.channel.running_operations += 1
         turn = Turn(description.name, session.channel)
-        if not self._service.pump_waits:
-            await self._admit(session)
-            task = asyncio.create_task(self._run_apart(session, operation, message, turn))
-            session.tasks.add(task)
-            task.add_done_callback(session.tasks.discard)
-            return None
+        if self._service.pump_waits:
+            return await self._run_here(session, operation, message, turn)
+        if not self._service.calls.try_enter():
+            await self._admit(session, turn)
+        task = asyncio.create_task(self._run_apart(session, operation, message, turn))
+        session.tasks.add(task)
+        task.add_done_callback(session.tasks.discard)
+        return None
+
+    async def _admit(self, session: _Session, turn: Turn) -> None:
+        """The session waits for a place in the throttle; answers are read meanwhile."""
         session.channel.inbox.occupy(turn)
         try:
-            await self._admit(session)
-            return await self._run(session, operation, message, turn)
-        finally:
-            session.channel.inbox.vacate()
-
-    async def _admit(self, session: _Session) -> None:
-        calls = self._service.calls
-        if calls.try_enter():
-            return
-        session.channel.inbox.read_on()  # the loop waits here: answers may still come
-        try:
-            await calls.enter()
+            await turn.admit(self._service.calls)
         except BaseException:
             session.channel.running_operations -= 1
             raise
+        finally:
+            session.channel.inbox.vacate()
+
+    async def _run_here(
+        self, session: _Session, operation: DispatchOperation, message: Message, turn: Turn
+    ) -> CloseStatus | None:
+        """The session waits until the operation has ended; answers are read meanwhile."""
+        if not self._service.calls.try_enter():
+            await self._admit(session, turn)
+        session.channel.inbox.occupy(turn)
+        try:
+            return await self._run(session, operation, message, turn)
+        finally:
+            session.channel.inbox.vacate()
 
     async def _run_apart(
         self, session: _Session, operation: DispatchOperation, message: Message, turn: Turn
@@ -302,36 +309,43 @@ class Dispatcher:
             return None
         return None if is_handled else blame_peer(self._service.meter, error)
 
-    def _refuse(self, session: _Session, arrival: Arrival) -> bool:
-        """Answer at once what is no request, or could never be served; whether that was so."""
+    def _screen(self, session: _Session, arrival: Arrival) -> Arrival | None:
+        """Answer at once what needs no operation for its answer; what is left to be served, if anything is.
+
+        That is: what is no request; a one-way call whose sender wants to know that it was taken; and a call
+        that could never end.
+        """
         message = arrival.message
         if message.message_id is None:
-            return False
+            return arrival
         if message.fault is not None:
             self._service.meter.protocol_errors += 1
             self._reply(session, message, Message(fault=message.fault))
-            return True
-        operation = self._operation_for(message) if arrival.awaited else None
-        blocking = operation and not operation.description.is_one_way and self._blocking(session, arrival)
-        if not operation or not blocking:
-            return False
+            return None
+        operation = self._operation_for(message)
+        if operation is not None and operation.description.is_one_way:
+            self._reply(session, message, _DONE)
+            return attrs.evolve(arrival, message=attrs.evolve(message, message_id=None), is_answered=True)
+        blocking = self._blocking(session, arrival) if operation is not None else None
+        if operation is None or blocking is None:
+            return arrival
         self._service.meter.calls_refused += 1
         reason = _deadlock(operation.description.name, blocking)
         logger.warning("call refused: %s: %s", _named(session), reason)
         self._reply(session, message, _fault(FaultCode.WOULD_DEADLOCK, reason))
-        return True
+        return None
 
     def _blocking(self, session: _Session, arrival: Arrival) -> PendingCall | None:
         """The call to this client that waits for what the client sends now, which waits for that call.
 
-        It is so if the client was given the call before it sent this, and the call's operation holds the
-        session's pump, or the service object's lock, or, with others like it, every place of the throttle.
+        It is so if the client was given the call before it sent this, and the session waits for that call's
+        operation, or the service object's lock does, or, with others like it, every place of the throttle.
         """
         lock = self._service.instancing.lock_of(session.instance)
         awaited = [call for call in arrival.awaited if call.turn is not None and not call.turn.is_over]
         for call in awaited:
             turn = cast("Turn", call.turn)
-            if session.channel.inbox.occupied_by is turn or turn.holds(lock):
+            if session.channel.inbox.waits_for(turn) or turn.holds(lock):
                 return call
         holders = {call.turn for call in awaited}
         return awaited[0] if awaited and len(holders) >= self._service.calls.limit else None

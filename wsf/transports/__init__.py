@@ -52,8 +52,11 @@ class Connection(Protocol):
     #: the number of the latest ping that the peer has answered, in the order of what ``receive`` gives out
     ponged: int
 
-    def ping(self) -> int:
-        """Ask for a sign of life now; its number. What comes before its answer was sent not knowing of it."""
+    def ping(self) -> tuple[int, bytes]:
+        """A ping to be written before a frame, and its number.
+
+        What the peer says before it has answered the ping, it says without knowing of that frame.
+        """
         ...
 
     async def receive(self) -> tuple[bytes, MessageType]:

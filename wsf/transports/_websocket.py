@@ -291,11 +291,10 @@ class WebSocketConnection:
         if self._pulse is not None:  # from here on closeTimeout watches the peer
             self._pulse.cancel()
 
-    def ping(self) -> int:
+    def ping(self) -> tuple[int, bytes]:
         """See ``Connection``. A peer may answer the latest of several pings only (RFC 6455 section 5.5.3)."""
         self._pings += 1
-        self.write(encode_frame(OPCODE_PING, b"%d" % self._pings))
-        return self._pings
+        return self._pings, encode_frame(OPCODE_PING, b"%d" % self._pings)
 
     def _on_pong(self, payload: bytes | bytearray) -> None:
         if payload.isdigit() and self.ponged < (number := int(payload[:MAX_PONG_DIGITS])) <= self._pings:
@@ -334,7 +333,7 @@ class WebSocketConnection:
             wait = self._tap.heard_at + self._keep_alive - now
             if wait <= 0:
                 self._pinged_at, wait = now, pong_timeout
-                self.ping()
+                self.write(encode_frame(OPCODE_PING, b""))
         else:
             self._meter.keep_alive_timeouts += 1
             self._finish(
