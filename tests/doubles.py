@@ -76,6 +76,8 @@ class FakeConnection:
         item = await self.inbound.get()
         if isinstance(item, BaseException):
             self.inbound.put_nowait(item)
+            if isinstance(item, ConnectionClosedError) and item.clean:
+                self.drained()  # what was accepted goes out before the answer to a close frame
             raise item
         return item
 

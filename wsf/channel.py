@@ -314,6 +314,7 @@ class DuplexSessionChannel:
             said = self.close_status or CloseStatus(CloseCode.ABNORMAL)
             self.close_status = CloseStatus(said.code, f"{said.reason}; the client did not answer")
         self._begin_closing(CloseStatus(CloseCode.ABNORMAL, "aborted"))
+        self.inbox.drop()
         self._connection.abort()
         self._finish()
 

@@ -122,6 +122,10 @@ class DispatchOperation:
                 error, end = cancelled, self._fail(context, RuntimeError("an await was cancelled"))
             except Exception as raised:  # whatever an operation raises is judged here
                 error, end = raised, self._fail(context, raised)
+            except (SystemExit, BaseExceptionGroup) as raised:  # an operation is no program: it ends alone
+                error = RuntimeError(f"an operation raised {type(raised).__name__}")
+                error.__cause__ = raised
+                end = self._fail(context, error)
         finally:
             context.turn.end()
             await self._release(place)

@@ -49,12 +49,13 @@ _DONE: Final = Message(b"null", MessageType.TEXT)
 class _Session:
     """What the dispatcher keeps of one session."""
 
-    __slots__ = ("channel", "has_begun", "instance", "loop", "tasks")
+    __slots__ = ("channel", "has_begun", "instance", "is_leaving", "loop", "tasks")
 
     def __init__(self, channel: DuplexSessionChannel, loop: "asyncio.Task[None]") -> None:
         self.channel = channel
         self.instance: InstanceContext | None = None
         self.has_begun = False
+        self.is_leaving = False
         self.loop = loop
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -140,8 +141,10 @@ class Dispatcher:
         """End every session now, running operations with it. Waits a moment for them to notice."""
         for session in list(self._sessions):
             session.channel.abort()
-            for task in session.tasks or ([session.loop] if session.channel.running_operations else []):
+            for task in tuple(session.tasks):
                 task.cancel()
+            if session.channel.inbox.occupied_by is not None or session.is_leaving:
+                session.loop.cancel()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ABORT_TIMEOUT):
                 await self._empty.wait()
@@ -163,6 +166,7 @@ class Dispatcher:
         try:
             if session.tasks:  # a disconnect never cancels a running operation
                 await asyncio.wait(session.tasks)
+            session.is_leaving = True
             await self._service.instancing.end_of_session(session.instance)
         except Exception:  # a service's own aclose(): its session ends all the same
             logger.exception("releasing the service object of %s failed", channel.session_id)

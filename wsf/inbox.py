@@ -140,6 +140,11 @@ class Inbox:
                 return Arrival(message, self._awaited()) if self._pending else Arrival(message)
             self._pending.resolve(message)
 
+    def drop(self) -> None:
+        """What waits is not served any more."""
+        self._waiting.clear()
+        self.size = 0
+
     def occupy(self, turn: Turn) -> None:
         """The session's next message waits until this operation has ended. WCF: the receive pump."""
         self.occupied_by = turn
