@@ -8,7 +8,7 @@ from wsf.behaviors import ConcurrencyMode, InstanceContextMode, service_behavior
 from wsf.callback import channel_of
 from wsf.channel import CommunicationState, DuplexSessionChannel
 from wsf.contracts import callback_contract, operation_contract, service_contract
-from wsf.data_contracts import ExtensionData
+from wsf.data_contracts import ExtensionData, data_contract, data_member
 from wsf.description import SessionMode
 from wsf.errors import (
     CloseCode,
@@ -39,6 +39,8 @@ __all__ = (
     "WsfError",
     "callback_contract",
     "channel_of",
+    "data_contract",
+    "data_member",
     "operation_contract",
     "service_behavior",
     "service_contract",

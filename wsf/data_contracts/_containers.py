@@ -22,7 +22,7 @@ from wsf.data_contracts._forms import (
 )
 from wsf.data_contracts._hints import bare, is_contract, name_of
 from wsf.data_contracts._refusal import Refused, refused
-from wsf.data_contracts._writing import items_of, key_of
+from wsf.data_contracts._writing import items_of, key_of, plain
 from wsf.errors import ContractError
 
 __all__ = ("array_form", "object_form", "tuple_form", "union_form")
@@ -45,7 +45,7 @@ def array_form(item: Form, collect: Collect) -> Form:
         inner = item.fast()
         if inner is None:
             return None
-        return Fast(_LIST[inner.shape], _build_each(inner.build, collect), inner.depth + 1)
+        return Fast(_LIST[inner.shape], _build_each(inner, collect), inner.depth + 1)
 
     write = None if item.write is None else _write_each(lambda _: item.write)
     return Form(read, frozenset({"array"}), write, fast, item.contracts)
@@ -122,7 +122,7 @@ def union_form(hint: Any, forms: Sequence[Form]) -> Form:
 
     def write(value: Any) -> Any:
         form = table.get(_kind_of_value(value))
-        return value if form is None or form.write is None else form.write(value)
+        return plain(value) if form is None or form.write is None else form.write(value)
 
     contracts = tuple(contract for form in forms for contract in form.contracts)
     is_plain = all(form.write is None for form in forms)
@@ -165,9 +165,17 @@ def _kind_of_value(value: Any) -> str:
             return ""
 
 
-def _build_each(build: Build | None, collect: Collect) -> Build | None:
+def _build_each(inner: Fast, collect: Collect) -> Build | None:
+    build, members = inner.build, inner.members
+
+    def collect_whole(values: list[Any], tally: list[int]) -> Any:
+        tally[0] += members * len(values)
+        return values if collect is list else collect(values)
+
+    if members or (build is None and collect is not list):
+        return collect_whole
     if build is None:
-        return None if collect is list else lambda values, _: collect(values)
+        return None
     return lambda values, tally: collect([build(value, tally) for value in values])
 
 
@@ -185,7 +193,7 @@ def _write_each(writer: Callable[[int], Writer | None]) -> Writer:
         for place, value in enumerate(items_of(values)):
             write_item = writer(place)
             try:
-                written.append(value if write_item is None else write_item(value))
+                written.append(plain(value) if write_item is None else write_item(value))
             except (Refused, RecursionError) as error:
                 raise refused(error, f"[{place}]") from error.__cause__
         return written

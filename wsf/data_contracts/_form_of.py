@@ -50,7 +50,7 @@ class Contract(Protocol):
     def cls(self) -> type[Any]: ...
     def read_object(self, raw: Raw | bytes) -> Any: ...
     def read_members(self, members: Iterable[tuple[str, Raw | bytes]]) -> Any: ...
-    def write_object(self, instance: Any, type_name: str | None = None) -> bytes: ...
+    def plain_object(self, instance: Any, type_name: str | None = None) -> Any: ...
     def fast(self) -> Fast | None: ...
 
 
@@ -128,10 +128,12 @@ def _contract_form(hint: Any, contract: Callable[[Any], Contract]) -> Form:
         is_abstract = inspect.isabstract(class_of(hint))
         return _tagged_form(known if is_abstract else [hint, *known], None if is_abstract else hint, contract)
 
-    def write(value: Any) -> Raw:
-        if type(value) is not class_of(hint):
+    cls = class_of(hint)
+
+    def write(value: Any) -> Any:
+        if type(value) is not cls:
             raise Refused(f"expected {name_of(hint)}, got {name_of(type(value))}")
-        return Raw(contract(hint).write_object(value))
+        return contract(hint).plain_object(value)
 
     def read(raw: Raw | bytes) -> Any:
         return contract(hint).read_object(raw)  # late: a contract may hold itself
@@ -185,12 +187,12 @@ def _tagged_form(hints: list[Any], declared: Any, contract: Callable[[Any], Cont
         hint = _named(by_name, named[0]) if named else declared
         return contract(hint).read_members(member for member in members if member[0] != TYPE_MEMBER)
 
-    def write(value: Any) -> Raw:
+    def write(value: Any) -> Any:
         name = names.get(type(value))
         if name is None:
             raise Refused(f"{name_of(type(value))} is none of the known types: {', '.join(by_name)}")
         hint = by_name[name]
-        return Raw(contract(hint).write_object(value, None if hint == declared else name))
+        return contract(hint).plain_object(value, None if hint == declared else name)
 
     return Form(read, _OBJECT, write, contracts=tuple(hints))
 

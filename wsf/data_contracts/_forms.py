@@ -38,7 +38,7 @@ __all__ = (
 
 #: reads one JSON value; raises one of REFUSALS
 Reader: TypeAlias = Callable[[Raw | bytes], Any]
-#: gives what msgspec shall write for a value; raises Refused
+#: gives what msgspec shall write for a value, as ``plain`` does; raises Refused
 Writer: TypeAlias = Callable[[Any], Any]
 #: makes a value of what msgspec decoded, and adds the members that it met to the tally's only number
 Build: TypeAlias = Callable[[Any, list[int]], Any]
@@ -54,6 +54,7 @@ class Fast:
     shape: Any  # the type that msgspec decodes
     build: Build | None  # None: that is the value already
     depth: int  # of the deepest text that can be read
+    members: int = 0  # of every value, if msgspec makes it whole: then ``build`` only counts
 
 
 @frozen

@@ -61,7 +61,7 @@ def _plain_by_base(value: Any, kind: type[Any]) -> Any:
     if is_contract(kind):
         from wsf.data_contracts._contract import contract_of  # noqa: PLC0415 - contracts need this module
 
-        return Raw(contract_of(kind).write_object(value))
+        return contract_of(kind).plain_object(value)
     if (hook := unstructure_hook(kind)) is not None:
         written = hook(value)
         if type(written) is kind:
