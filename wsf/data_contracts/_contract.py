@@ -103,7 +103,8 @@ class DataContract:
         for member in self.members.values():
             value = getattr(instance, member.attribute)
             if member.default is None or not member.is_left_out(value):
-                written[member.name] = _plain_member(member, value)
+                is_plain = type(value) in AS_IT_IS and member.form.write is None
+                written[member.name] = value if is_plain else _plain_member(member, value)
         return written
 
     def _write_among(self, unknown: Mapping[str, list[bytes]], instance: Any, type_name: str | None) -> bytes:

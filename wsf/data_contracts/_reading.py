@@ -13,6 +13,7 @@ from wsf.errors import SerializationError
 
 __all__ = ("TextReader", "contract_reader", "read_members", "split_members")
 
+_SMALL: Final = DEFAULT_QUOTAS.max_number_length  # a text of no more characters holds no longer number
 _WHITE_SPACE: Final = b" \t\r\n"
 #: what ends each member's name; inside a string it is met only behind an escaped quotation mark
 _END_OF_NAME: Final = b'":'
@@ -47,7 +48,9 @@ class TextReader:
             SerializationError: It is none of the type.
         """
         decode = self._decode
-        if decode is not None and self._depth <= quotas.max_depth and is_surely_within(text, quotas):
+        is_small = quotas is DEFAULT_QUOTAS and len(text) <= _SMALL
+        is_within = self._depth <= quotas.max_depth and (is_small or is_surely_within(text, quotas))
+        if decode is not None and is_within:
             try:
                 value = decode(text)
                 met = self._members
