@@ -4,6 +4,7 @@ import dataclasses
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
+from uuid import UUID
 
 import attrs
 import pytest
@@ -101,13 +102,22 @@ stored = st.permutations(['"a":1', '"b":":"', '"b":"\\":"', '"u":1']).map(
     lambda members: "{" + ",".join(members[:3]) + "}"
 )
 
+
+def uuids(second: str) -> str:
+    """Two keys that are one UUID, or not, by the case of a letter."""
+    start = "11223344-5566-7788-99aa-bbccddeeff0"
+    return f'{{"{start}a":1,"{start}{second}":2}}'
+
+
 TEXTS: list[tuple[Any, st.SearchStrategy[str]]] = [
     (Order, orders),
     (list[Order], arrays(orders)),
     (Line, lines),
     (dict[str, Line], dicts),
     (list[Line | None] | str, arrays(lines | st.just("null")) | names),
-    (dict[int, Decimal], st.sampled_from(['{"1":"1","2":"2"}', '{"0":"1","-0":"2"}', '{"1":"1","1":"2"}'])),
+    (dict[int, Decimal], st.sampled_from(['{"1":"1","2":"2"}', '{"-0":"1"}', '{"1":"1","1":"2"}'])),
+    (dict[UUID, int], st.sampled_from(["a", "A"]).flatmap(lambda c: st.just(uuids(c)))),
+    (set[int], st.sampled_from(["[1,2]", "[1,1]", "[]"])),
     (Chatter, chatters),
     (
         Stored,

@@ -1,9 +1,13 @@
 """The laws of quotas: each just below, at and just above, for parts that nobody knows as well."""
 
+import json
+import sys
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
-from attrs import define, field
+from attrs import define, field, frozen
 
 from tests.data_contracts import Closed, Inner, refusal
 from wsf.data_contracts import ExtensionData, JsonQuotas, read, read_value
@@ -16,6 +20,11 @@ class Numbers:
     i: int = 0
     f: float = 0.0
     extension_data: ExtensionData = field(factory=ExtensionData)
+
+
+@frozen
+class Key:
+    a: int
 
 
 def deep(levels: int) -> bytes:
@@ -134,3 +143,31 @@ def test_a_hostile_text_of_100_kb_is_refused(text: bytes) -> None:
     for hint in (Any, Numbers, dict[str, int], list[Inner]):
         assert not is_read(hint, text, quotas)
     excess(text, quotas)
+
+
+MODULUS = sys.hash_info.modulus  # numbers that differ by it hash alike
+
+
+def alike(items: int) -> list[int]:
+    return [1 + place * MODULUS for place in range(items)]
+
+
+@pytest.mark.parametrize(("items", "passes"), [(64, True), (65, True), (66, False), (5000, False)])
+@pytest.mark.parametrize("kind", ["ints", "decimals", "contracts", "uuids", "keys"])
+def test_items_that_hash_alike_are_bounded(kind: str, items: int, passes: bool) -> None:
+    numbers = alike(items)
+    hint, value = {
+        "ints": (set[int], numbers),
+        "decimals": (frozenset[Decimal], [str(number) for number in numbers]),
+        "contracts": (set[Key], [{"a": number} for number in numbers]),
+        "uuids": (set[UUID], [str(UUID(int=number)) for number in numbers]),
+        "keys": (dict[UUID, int], {str(UUID(int=number)): 1 for number in numbers}),
+    }[kind]
+    assert is_read(hint, json.dumps(value).encode(), JsonQuotas()) is passes
+
+
+def test_items_that_do_not_hash_alike_are_not_bounded() -> None:
+    numbers = list(range(-5000, 5000))
+    assert read_value(set[int], json.dumps(numbers).encode()) == set(numbers)
+    keys = {str(number): number for number in numbers}
+    assert read_value(dict[int, int], json.dumps(keys).encode()) == dict(zip(numbers, numbers, strict=True))

@@ -100,7 +100,7 @@ FORMS: list[tuple[Any, Any, str]] = [
     (list, [1, "a", None], '[1,"a",null]'),
     (dict, {"a": 1}, '{"a":1}'),
     (dict[str, Point], {"é": Point(1)}, '{"é":{"x":1,"y":0}}'),
-    (Mapping[int, str], {-1: "a"}, '{"-1":"a"}'),
+    (Mapping[int, str], {-1: "a", 10**20: "b"}, '{"-1":"a","100000000000000000000":"b"}'),
     (dict[UUID, int], {ID: 1}, '{"11223344-5566-7788-99aa-bbccddeeff00":1}'),
     (dict[date, int], {date(2026, 1, 2): 1}, '{"2026-01-02":1}'),
     (dict[Side, int], {Side.BUY: 1}, '{"buy":1}'),
@@ -183,7 +183,19 @@ MISFITS: list[tuple[Any, str, str]] = [
     (dict[int, str], '{"a":"x"}', "$: a key is not of its type"),
     (dict[int, str], '{"01":"x"}', "$: a key is not of its type"),
     (dict[int, str], '{"1":"x","1":"y"}', "$: a key appears twice"),
-    (dict[int, int], '{"0":1,"-0":2}', "$: a key appears twice"),
+    (dict[int, int], '{"-0":2}', "$: a key is not of its type"),
+    (dict[int, int], f'{{"{"1" * 1001}":2}}', "$: a key is not of its type"),
+    (dict[UUID, int], '{"11223344556677889900aabbccddeeff":2}', "$: a key is not of its type"),
+    (
+        dict[UUID, int],
+        '{"11223344-5566-7788-99aa-bbccddeeff00":1,"11223344-5566-7788-99AA-BBCCDDEEFF00":2}',
+        "$: a key appears twice",
+    ),
+    (dict[date, int], '{"2026-02-30":2}', "$: a key is not of its type"),
+    (dict[Level, int], '{"3":2}', "$: a key is not of its type"),
+    (set[int], "[1,2,1]", "$: an item appears twice"),
+    (frozenset[Decimal], '["1.0","1.00"]', "$: an item appears twice"),
+    (set[str] | None, '["a","a"]', "$: an item appears twice"),
     (dict[str, int], '{"a":1,"\\u0061":2}', "$: a key appears twice"),
     (dict[str, dict[str, int]], '{"k":{"a":1,"a":2}}', "$[...]: a key appears twice"),
     (dict[str, Point], '{"k":{"x":1.5}}', "$[...].x: expected an integer, got a decimal number"),
@@ -254,6 +266,15 @@ def test_what_has_no_form_is_the_writers_fault(value: Any, hint: Any, line: str)
     with pytest.raises(ValueError, match="^" + line.replace("$", r"\$").replace("[", r"\[")) as caught:
         write_value(value, hint)
     assert not isinstance(caught.value, SerializationError)
+
+
+def test_contracts_are_written_wherever_a_value_of_any_type_may_stand() -> None:
+    assert write_value({"a": [Point(1), {"b": Point(2)}]}) == b'{"a":[{"x":1,"y":0},{"b":{"x":2,"y":0}}]}'
+
+
+def test_extension_data_has_a_field_for_itself() -> None:
+    with pytest.raises(ContractError, match="give it a field alone"):
+        check(ExtensionData | None)
 
 
 def test_a_decimal_with_an_exponent_is_written_in_digits() -> None:

@@ -15,12 +15,12 @@ from wsf.data_contracts._forms import (
     Form,
     Writer,
     expect,
-    has_one_text,
     kind_of,
     read_each,
     split_object,
 )
 from wsf.data_contracts._hints import bare, is_contract, name_of
+from wsf.data_contracts._keys import hashable, key_reader
 from wsf.data_contracts._refusal import Refused, refused
 from wsf.data_contracts._writing import items_of, key_of, plain
 from wsf.errors import ContractError
@@ -73,26 +73,20 @@ def object_form(key: Any, value: Form) -> Form:
     Raises:
         ContractError: The keys are of another type.
     """
-    key = bare(key)[0]
-    if not has_one_text(key):
-        raise ContractError(
-            f"{name_of(key)} cannot be a key in JSON: use str, int, UUID, date or an Enum of those"
-        )
-    split = Decoder(_DICT[key, Raw]).decode
+    make_key = key_reader(bare(key)[0])
 
     def read(raw: Raw | bytes) -> dict[Any, Any]:
-        values = split(raw)
-        if len(split_object(raw)) != len(values):
-            raise Refused("a key appears twice")
+        members = split_object(raw)
+        names = _keys_of(make_key, (name for name, _ in members))
         # the keys are the peer's text: a refusal does not show them
-        read = read_each(value.read, (("...", item) for item in values.values()))
-        return dict(zip(values, read, strict=True))
+        made = read_each(value.read, (("...", item) for _, item in members))
+        return dict(zip(names, made, strict=True))
 
     def fast() -> Fast | None:
         inner = value.fast()
         if inner is None:
             return None
-        return Fast(_DICT[key, inner.shape], _build_values(inner.build), inner.depth + 1)
+        return Fast(_DICT[str, inner.shape], _build_values(make_key, inner.build), inner.depth + 1)
 
     write = None if value.write is None else _write_values(value.write)
     return Form(read, frozenset({"object"}), write, fast, value.contracts)
@@ -179,10 +173,23 @@ def _build_each(inner: Fast, collect: Collect) -> Build | None:
     return lambda values, tally: collect([build(value, tally) for value in values])
 
 
-def _build_values(build: Build | None) -> Build:
-    def made(values: dict[Any, Any], tally: list[int]) -> dict[Any, Any]:
+def _keys_of(make_key: Callable[[str], Any] | None, names: Iterable[str]) -> list[Any]:
+    try:
+        keys = list(names) if make_key is None else hashable(map(make_key, names))
+    except (ValueError, LookupError):
+        raise Refused("a key is not of its type") from None
+    if len(set(keys)) < len(keys):
+        raise Refused("a key appears twice")
+    return keys
+
+
+def _build_values(make_key: Callable[[str], Any] | None, build: Build | None) -> Build:
+    def made(values: dict[str, Any], tally: list[int]) -> dict[Any, Any]:
         tally[0] += len(values)
-        return values if build is None else {key: build(value, tally) for key, value in values.items()}
+        if make_key is None:
+            return values if build is None else {key: build(value, tally) for key, value in values.items()}
+        held = values.values() if build is None else [build(value, tally) for value in values.values()]
+        return dict(zip(_keys_of(make_key, values), held, strict=True))
 
     return made
 

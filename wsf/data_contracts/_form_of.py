@@ -13,6 +13,7 @@ from msgspec.json import Decoder
 
 from wsf.data_contracts._containers import array_form, object_form, tuple_form, union_form
 from wsf.data_contracts._declarations import TYPE_MEMBER, DataContractAttribute
+from wsf.data_contracts._extension_data import ExtensionData
 from wsf.data_contracts._forms import ANY_KIND, Fast, Form, any_form, is_native, native_form, split_object
 from wsf.data_contracts._hints import (
     ARRAYS,
@@ -24,6 +25,7 @@ from wsf.data_contracts._hints import (
     is_contract,
     name_of,
 )
+from wsf.data_contracts._keys import set_maker
 from wsf.data_contracts._quotas import DEFAULT_QUOTAS
 from wsf.data_contracts._refusal import REFUSALS, Refused, member_step, refused
 from wsf.data_contracts._surrogates import structure_hook
@@ -98,7 +100,7 @@ def _container(hint: Any, contract: Callable[[Any], Contract]) -> Form | None:
     if origin in SETS:
         if class_of(args[0]).__hash__ is None:
             raise ContractError(f"{name_of(hint)}: what stands in a set must be hashable: use @attrs.frozen")
-        return array_form(form_of(args[0], contract), frozenset if origin is frozenset else set)
+        return array_form(form_of(args[0], contract), set_maker(frozenset if origin is frozenset else set))
     return None
 
 
@@ -123,6 +125,8 @@ def _parts(args: Iterable[Any], contract: Callable[[Any], Contract]) -> list[For
 
 def _contract_form(hint: Any, contract: Callable[[Any], Contract]) -> Form:
     """An object of one class, or of one of its known types."""
+    if hint is ExtensionData:
+        raise ContractError("ExtensionData stands for the unknown members of a class: give it a field alone")
     known = _known_types(hint)
     if known:
         is_abstract = inspect.isabstract(class_of(hint))
