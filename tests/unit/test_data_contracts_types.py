@@ -60,6 +60,11 @@ class Page(Generic[T]):
 
 
 @define
+class Growing(Generic[T]):
+    next: "Growing[list[T]] | None" = None
+
+
+@define
 class PointPage(Page[Point]):
     name: str = ""
 
@@ -337,6 +342,11 @@ def test_a_dataclass_is_a_data_contract_like_an_attrs_class() -> None:
 
 def test_a_generic_contract_without_arguments_holds_anything() -> None:
     assert read(Page, b'{"items":[1,"a",{"b":null}],"total":1}') == Page([1, "a", {"b": None}], 1)
+
+
+def test_a_generic_contract_that_grows_without_end_is_the_authors_mistake() -> None:
+    with pytest.raises(ContractError, match="Growing holds ever larger ones of itself"):
+        check(Growing[int])
 
 
 def test_a_bound_that_would_not_hold_is_the_authors_mistake() -> None:

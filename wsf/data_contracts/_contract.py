@@ -1,5 +1,6 @@
 """One data contract: the member table of a class, made once, and the reading and writing by it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter, itemgetter
 from typing import Any, Final
@@ -20,6 +21,7 @@ from wsf.errors import ContractError
 __all__ = ("DataContract", "checked_form", "contract_of")
 
 _NAMES_IN_A_LINE: Final = 3
+_MOST_USES: Final = 64  # of a generic class inside one type, each with other arguments
 
 
 class DataContract:
@@ -164,11 +166,15 @@ def checked_form(hint: Any) -> Form:
     try:
         form = form_of(hint, contract_of)
         seen: set[Any] = set()
+        uses: Counter[Any] = Counter()
         waiting = list(form.contracts)
         while waiting:
             contract = waiting.pop()
             if contract not in seen:
                 seen.add(contract)
+                uses[class_of(contract)] += 1
+                if uses[class_of(contract)] > _MOST_USES:
+                    raise ContractError(f"{name_of(class_of(contract))} holds ever larger ones of itself")
                 for member in contract_of(contract).members.values():
                     waiting += member.form.contracts
     except RecursionError:
@@ -210,7 +216,11 @@ def writer_of(hint: Any) -> Callable[[object], bytes]:
 def _located(error: Exception, value: object) -> Refused:
     """A refusal with its path, which msgspec does not tell when it refuses a text."""
     found = refused(error)
-    return found if found.path else Refused(found.problem, _path_to_unwritable(value) or "")
+    return (
+        found
+        if found.path or isinstance(error, RecursionError)
+        else Refused(found.problem, _path_to_unwritable(value) or "")
+    )
 
 
 def _path_to_unwritable(value: Any) -> str | None:
