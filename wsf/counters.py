@@ -38,6 +38,7 @@ class Meter:
     """The numbers that only grow, in the order of a message's way through the house."""
 
     connections_refused: int = 0
+    tls_handshakes_failed: int = 0
     requests_refused: int = 0
     handshakes_refused: int = 0
     sessions_opened: int = 0
@@ -72,6 +73,8 @@ class Counters:
         outbox_messages_most, outbox_bytes_most: The most that waited for any one client, ever.
         outbox_max_messages, outbox_max_bytes: The bounds of each client's outbox.
         connections_refused: TCP connections over ``maxPendingConnections`` or the descriptors.
+        tls_handshakes_failed: Connections to an https site that did not agree on TLS, had no certificate that
+            is let in, or took longer than ``requestInitializationTimeout``.
         requests_refused: What was no HTTP: 400. This and the above count for every service of a site.
         handshakes_refused: Upgrades answered with anything but 101.
         messages_too_big: Messages over ``maxReceivedMessageSize``: 1009.
@@ -96,6 +99,7 @@ class Counters:
     outbox_max_messages: int
     outbox_max_bytes: int
     connections_refused: int
+    tls_handshakes_failed: int
     requests_refused: int
     handshakes_refused: int
     sessions_opened: int

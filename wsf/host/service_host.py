@@ -18,6 +18,7 @@ from wsf.bindings import Binding
 from wsf.channel import CommunicationState
 from wsf.concurrency import pump_waits
 from wsf.counters import Counters, Meter, RareWarning
+from wsf.credentials import ServiceCredentials
 from wsf.dispatcher import Dispatcher, ServiceRuntime
 from wsf.errors import CloseCode, ContractError, InvalidOperationError
 from wsf.host.construction import check_creatable, check_one_description, service_type_of
@@ -59,6 +60,7 @@ class ServiceHost:
     Args:
         service: A class, instantiated as its ``@service_behavior`` says; or, for SINGLE, an object.
         throttling, outbox: The service behavior's bounds.
+        credentials: The service behavior's certificates; endpoints over ``httpsTransport`` need one.
         open_timeout, close_timeout: s for ``open`` and ``close``; WCF's defaults.
         static_content: ``package:folder`` of a page, served at ``/`` of each endpoint's site.
         listeners: Shared with other hosts whose endpoints may be on the same site.
@@ -73,6 +75,7 @@ class ServiceHost:
         *,
         throttling: ServiceThrottling | None = None,
         outbox: OutboxSettings | None = None,
+        credentials: ServiceCredentials | None = None,
         open_timeout: float = 60.0,
         close_timeout: float = 10.0,
         static_content: str = "",
@@ -87,6 +90,7 @@ class ServiceHost:
         self._behavior = behavior_of(self.service_type)
         self._throttling = throttling or ServiceThrottling()
         self._outbox = outbox or OutboxSettings()
+        self._credentials = credentials or ServiceCredentials()
         self._open_timeout = open_timeout
         self._close_timeout = close_timeout
         self._static_content = static_content
@@ -256,7 +260,7 @@ class ServiceHost:
         paths then (``/chat``), or tell by their host which Host headers are answered.
 
         Raises:
-            ContractError: As for ``open``.
+            ContractError: As for ``open``; or an endpoint's transport is httpsTransport.
             InvalidOperationError: The host is open, or was.
         """
         self._demand(CommunicationState.CREATED)
@@ -282,7 +286,7 @@ class ServiceHost:
 
         Raises:
             ContractError: A contract cannot be dispatched, or not over its binding.
-            ConfigurationError: The page is not there.
+            ConfigurationError: The page is not there, or a certificate cannot be used.
         """
         if self._dispatchers:
             return
@@ -329,6 +333,7 @@ class ServiceHost:
             meter=self._meter,
             admit=lambda: self._admit(transport.pending_connections_limit),
             release=self._sessions.leave,
+            credentials=self._credentials,
         )
         listener.add(entrance)
         self._entrances.append((listener, entrance))

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, Protocol
 from attrs import frozen
 
 from wsf.counters import Meter
+from wsf.credentials import ServiceCredentials
 from wsf.description import ContractDescription
 from wsf.message import MessageType
 
@@ -103,6 +104,7 @@ class Entrance:
     meter: Meter
     admit: Admit
     release: Callable[[], None]
+    credentials: ServiceCredentials = ServiceCredentials()
 
 
 class Listener(Protocol):
@@ -112,7 +114,8 @@ class Listener(Protocol):
         """Serve an endpoint, from now on.
 
         Raises:
-            ContractError: Its path is another's.
+            ContractError: Its path is another's, or what holds for the whole site is not the others'.
+            ConfigurationError: Its certificate cannot be used.
         """
         ...
 

@@ -5,6 +5,7 @@ The law of this file: connections that do not become a session are bounded in nu
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable
 from typing import Any, ClassVar, Final, cast
 
@@ -16,6 +17,7 @@ from wsf.transports import Entrance, descriptor_limit
 from wsf.transports._handshake import check_host, quoted
 from wsf.transports._sockets import BACKLOG, bind
 from wsf.transports._static import StaticFile, static_files
+from wsf.transports._tls import TlsTransport
 from wsf.transports._upgrade import peer_name, text_response, upgrade
 
 __all__ = ("Site",)
@@ -47,8 +49,9 @@ class Site:
         port: 0 lets the system choose; ``port`` tells what it chose.
 
     Attributes:
-        connections: Open ones, sessions included; ``process_connections``: those of all sites.
-        refusing: Those of them that are being told 503.
+        connections: Open ones, sessions and TLS handshakes included; ``process_connections``: those of all
+            sites.
+        refusing: Those that are being told 503.
     """
 
     process_connections: ClassVar[int] = 0
@@ -59,6 +62,8 @@ class Site:
         self._entrances: dict[str, Entrance] = {}
         self._static: dict[str, StaticFile] = {}
         self._runner: web.ServerRunner | None = None
+        self._context: ssl.SSLContext | None = None
+        self._shaking: set[TlsTransport] = set()
         self._servers: list[asyncio.Server] = []
         self._sessions = 0
         self._users = 0
@@ -74,11 +79,14 @@ class Site:
                 f"of them another address"
             )
         for other in self._entrances.values():
-            if _of_the_site(other) != _of_the_site(entrance):
-                raise ContractError(
-                    f"the endpoints {other.path} and {entrance.path} are on one site: their "
-                    f"maxPendingConnections and requestInitializationTimeout must be equal"
-                )
+            for words, settings in _OF_THE_SITE.items():
+                if settings(other) != settings(entrance):
+                    raise ContractError(
+                        f"the endpoints {other.path} and {entrance.path} are on one site: their {words} must "
+                        f"be equal"
+                    )
+        if not self._entrances:
+            self._context = entrance.transport.server_context(entrance.credentials)
         self._entrances[entrance.path] = entrance
         self._users += 1
 
@@ -125,6 +133,8 @@ class Site:
         self._users -= 1
         if self._runner is not None and not self._users:
             runner, self._runner = self._runner, None
+            for connection in list(self._shaking):
+                connection.abort()
             await runner.cleanup()
 
     @property
@@ -138,7 +148,16 @@ class Site:
         return max(0, self.connections - self._sessions)
 
     def mount(self, application: web.Application) -> None:
-        """Answer the same paths inside an application of one's own, which listens itself."""
+        """Answer the same paths inside an application of one's own, which listens itself.
+
+        Raises:
+            ContractError: The site has a certificate, which the application would not show.
+        """
+        if self._context is not None:
+            raise ContractError(
+                "a host inside an application does not listen itself, and so has no TLS of its own: give the "
+                "application the certificate, and write httpTransport"
+            )
         for path in (*self._entrances, *self._static):
             application.router.add_route("*", path, self.serve)
 
@@ -173,8 +192,10 @@ class Site:
                 "file descriptors (ulimit -n) less those kept back" if is_full else "maxPendingConnections",
                 descriptors if is_full else limit,
             )
-            return _Refusing(self) if self.refusing < MAX_REFUSING else None
-        return _RequestHandler(
+            # a TLS handshake is what costs most of all: one that leads to a 503 is not begun
+            is_told = self._context is None and self.refusing < MAX_REFUSING
+            return _Refusing(self) if is_told else None
+        handler = _RequestHandler(
             server,
             self,
             loop=asyncio.get_running_loop(),
@@ -182,6 +203,27 @@ class Site:
             access_log=None,
             keepalive_timeout=transport.request_initialization_timeout,
         )
+        if self._context is None:
+            return handler
+        secure = TlsTransport(
+            self._context, handler, transport.request_initialization_timeout, self._tls_handshake_ended
+        )
+        self._shaking.add(secure)
+        self.count(1)
+        return secure
+
+    def _tls_handshake_ended(self, connection: TlsTransport, problem: str | None) -> None:
+        self._shaking.discard(connection)
+        self.count(-1)  # from here on its request handler is counted
+        if problem:
+            for meter in self._meters:
+                meter.tls_handshakes_failed += 1
+            logger.info("TLS handshake failed: %s: %s", peer_name(connection), quoted(problem))
+
+    def count(self, change: int) -> None:
+        """One connection more, or one less."""
+        self.connections += change
+        Site.process_connections += change
 
     @property
     def _meters(self) -> list[Meter]:
@@ -234,15 +276,13 @@ class _RequestHandler(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Counts: aiohttp's own list of connections is a copy each time."""
         if self._site is not None:
-            self._site.connections += 1
-            Site.process_connections += 1
+            self._site.count(1)
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Counts, once."""
         if self._site is not None:
-            self._site.connections -= 1
-            Site.process_connections -= 1
+            self._site.count(-1)
             self._site = None
         super().connection_lost(exc)
 
@@ -288,7 +328,12 @@ class _Refusing(asyncio.Protocol):
         self._site.refusing -= 1
 
 
-def _of_the_site(entrance: Entrance) -> tuple[object, ...]:
-    """The settings of a transport that hold before a connection has named an endpoint."""
-    transport = entrance.transport
-    return (transport.pending_connections_limit, transport.request_initialization_timeout)
+#: the settings that hold before a connection has named an endpoint, by their words
+_OF_THE_SITE: Final[dict[str, Callable[[Entrance], object]]] = {
+    "maxPendingConnections": lambda entrance: entrance.transport.pending_connections_limit,
+    "requestInitializationTimeout": lambda entrance: entrance.transport.request_initialization_timeout,
+    "requireClientCertificate": lambda entrance: getattr(
+        entrance.transport, "require_client_certificate", False
+    ),
+    "serviceCredentials": lambda entrance: entrance.transport.scheme == "https" and entrance.credentials,
+}

@@ -63,7 +63,9 @@ def _negotiate(request: web.BaseRequest, entrance: Entrance) -> str | Refusal | 
         return Refusal(400, "WebSocket handshakes need HTTP/1.1")
     return (
         check_host(request.headers, entrance.host, entrance.transport.allowed_hosts)
-        or check_upgrade(request.method, request.headers, settings.allowed_origins)
+        or check_upgrade(
+            request.method, request.headers, settings.allowed_origins, entrance.transport.scheme
+        )
         or negotiate_sub_protocol(request.headers, settings.sub_protocol)
     )
 
