@@ -38,7 +38,7 @@ _PRIVATE_KEY: Final = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")
 
 
 class CertificateFileError(ConfigurationError):
-    """A PEM file cannot be used: ``setting`` is the field that names it, ``text`` what is wrong."""
+    """A PEM file cannot be used: ``setting`` is the word that names it, ``text`` what is wrong."""
 
     def __init__(self, setting: str, text: str) -> None:
         super().__init__(f"{setting}: {text}")
@@ -81,11 +81,11 @@ class ServiceCertificate:
         Raises:
             CertificateFileError: A file cannot be read, is not what it should be, or does not fit the other.
         """
-        key_setting = "key_file" if self.key_file else "certificate_file"
+        key_setting = "keyFile" if self.key_file else "certificateFile"
         key_file = self.key_file or self.certificate_file
-        certificate = _pem("certificate_file", self.certificate_file, _CERTIFICATE, "certificate")
+        certificate = _pem("certificateFile", self.certificate_file, _CERTIFICATE, "certificate")
         _pem(key_setting, key_file, _PRIVATE_KEY, "private key")
-        _trust("certificate_file", self.certificate_file, certificate, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        _trust("certificateFile", self.certificate_file, certificate, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         password = _Password(self.key_password_variable)
         try:
             context.load_cert_chain(self.certificate_file, key_file, password)
@@ -96,7 +96,7 @@ class ServiceCertificate:
                 text = f"{key_file!r} is not the key of the certificate"
             elif password.was_asked:
                 text = f"the password in {self.key_password_variable} does not open {key_file!r}"
-                raise CertificateFileError("key_password_variable", text) from None
+                raise CertificateFileError("keyPasswordVariable", text) from None
             else:
                 text = f"{key_file!r} cannot be used: {_reason(error)}"
             raise CertificateFileError(key_setting, text) from None
@@ -125,7 +125,7 @@ class ClientCertificateAuthentication:
 
 @frozen
 class ClientCertificate:
-    """What is asked of clients where ``requireClientCertificate`` is. WCF: X509InitiatorCertificateService."""
+    """What ``requireClientCertificate`` asks of clients. WCF: X509InitiatorCertificateServiceElement."""
 
     authentication: ClientCertificateAuthentication = ClientCertificateAuthentication()
     certificate: Any = refused("a client shows its certificate itself", default=None)
@@ -149,8 +149,8 @@ class ServiceCredentials:
     def server_context(self, *, require_client_certificate: bool) -> ssl.SSLContext:
         """What a listener needs: TLS 1.2 and up, OpenSSL's own choice of ciphers.
 
-        Sessions are not resumed: a WebSocket lives long, its handshake is once; and a resumed one would
-        trust a client's certificate without looking at it again.
+        No tickets are given, so that TLS 1.3 resumes nothing: a WebSocket lives long and shakes hands once,
+        and the key of all tickets would be as old as the process.
 
         Raises:
             CertificateFileError: A file cannot be used, or is not named.
@@ -161,15 +161,15 @@ class ServiceCredentials:
         context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
         context.num_tickets = 0
         if self.service_certificate is None:
-            raise CertificateFileError("service_certificate", "it is missing")
+            raise CertificateFileError("serviceCertificate", "it is missing")
         self.service_certificate.load_into(context)
         if require_client_certificate:
             file = self.client_certificate.authentication.certificate_authority_file
             if not file:
                 text = "it is missing: name the PEM file of the authorities whose clients are let in"
-                raise CertificateFileError("certificate_authority_file", text)
-            content = _pem("certificate_authority_file", file, _CERTIFICATE, "certificate")
-            _trust("certificate_authority_file", file, content, context)
+                raise CertificateFileError("certificateAuthorityFile", text)
+            content = _pem("certificateAuthorityFile", file, _CERTIFICATE, "certificate")
+            _trust("certificateAuthorityFile", file, content, context)
             context.verify_mode = ssl.CERT_REQUIRED
         return context
 
@@ -209,11 +209,14 @@ class _Password:
     def __call__(self) -> str:
         self.was_asked = True
         if not self._variable:
-            raise _NoPasswordError("", "the key is encrypted: name its password's key_password_variable")
+            raise _NoPasswordError(
+                "",
+                "the key is encrypted: name the environment variable of its password in keyPasswordVariable",
+            )
         password = os.environ.get(self._variable)
         if password is None:
             raise _NoPasswordError(
-                "key_password_variable", f"there is no environment variable {self._variable!r}"
+                "keyPasswordVariable", f"there is no environment variable {self._variable!r}"
             )
         return password
 

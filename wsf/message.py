@@ -19,6 +19,7 @@ __all__ = (
     "ON_OPEN_ACTION",
     "ON_TEXT_MESSAGE_ACTION",
     "WILDCARD_ACTION",
+    "ClientCertificateMessageProperty",
     "Message",
     "MessageType",
     "RemoteEndpointMessageProperty",
@@ -135,6 +136,34 @@ class RemoteEndpointMessageProperty:
     name: ClassVar[str] = "System.ServiceModel.Channels.RemoteEndpointMessageProperty"
     address: str
     port: int
+
+
+@frozen
+class ClientCertificateMessageProperty:
+    """The certificate that a client has shown, and that was verified (``requireClientCertificate``).
+
+    WCF: the X509CertificateClaimSet of ServiceSecurityContext.
+
+    Attributes:
+        subject, issuer: Their parts in order, as (name, value): ``("commonName", "ann")``.
+        subject_alternative_names: As (kind, value): ``("DNS", "ann.example")``.
+        serial_number: In hexadecimal digits; unique for its issuer.
+        fingerprint: SHA-256 of the certificate, in hexadecimal digits.
+        der: The certificate itself.
+    """
+
+    name: ClassVar[str] = "ClientCertificateMessageProperty"
+    subject: tuple[tuple[str, str], ...]
+    issuer: tuple[tuple[str, str], ...]
+    subject_alternative_names: tuple[tuple[str, str], ...]
+    serial_number: str
+    fingerprint: str
+    der: bytes = field(repr=False)
+
+    @property
+    def common_name(self) -> str:
+        """The subject's last common name; empty without one."""
+        return next((value for name, value in reversed(self.subject) if name == "commonName"), "")
 
 
 @frozen

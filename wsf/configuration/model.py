@@ -12,6 +12,7 @@ from attrs import Attribute, field, frozen, validators
 
 from wsf.behaviors import OutboxSettings, ServiceDebug, ServiceMetadata, ServiceThrottling
 from wsf.bindings import Binding
+from wsf.credentials import ServiceCredentials
 from wsf.settings import Seconds, no_effect, refused
 
 __all__ = (
@@ -132,13 +133,13 @@ class ServiceBehaviorElement:
     service_debug: ServiceDebug = field(factory=ServiceDebug)
     service_metadata: ServiceMetadata = field(factory=ServiceMetadata)
     outbox: OutboxSettings = field(factory=OutboxSettings)
+    service_credentials: ServiceCredentials = field(factory=ServiceCredentials)
     data_contract_serializer: DataContractSerializerElement = DataContractSerializerElement()
     service_timeouts: Any = no_effect("there are no transactions", default=None)
     use_request_headers_for_metadata_address: Any = no_effect(_NO_WSDL, default=None)
     service_security_audit: Any = refused("there is no audit log", default=None)
     service_authorization: Any = refused("there is no authorization", default=None)
     service_authentication_manager: Any = refused("there is no authentication", default=None)
-    service_credentials: Any = refused("there is no TLS and no authentication yet", default=None)
     service_discovery: Any = refused("there is no WS-Discovery", default=None)
     routing: Any = refused("there is no routing service", default=None)
 
@@ -204,7 +205,6 @@ NOT_IN_WSF: Final = {
     "mtomMessageEncoding": _WRITE_BYTE_STREAM,
     "textMessageEncoding": _WRITE_BYTE_STREAM,
     "webMessageEncoding": _WRITE_BYTE_STREAM,
-    "httpsTransport": "let a proxy end TLS, and write httpTransport and an http:// address",
     "msmqTransport": "there is no MSMQ",
     "namedPipeTransport": "there are no named pipes",
     "tcpTransport": "there is no net.tcp",

@@ -116,6 +116,7 @@ def _host(configured: ConfiguredService, service: type[Any], listeners: Listener
             service,
             throttling=behavior.service_throttling,
             outbox=behavior.outbox,
+            credentials=behavior.service_credentials,
             open_timeout=configured.host.timeouts.open_timeout,
             close_timeout=configured.host.timeouts.close_timeout,
             static_content=configured.host.static_content,

@@ -169,8 +169,8 @@ class HttpTransportSettings:
             usage is WebSocketTransportUsage.WHEN_DUPLEX and not is_duplex
         ):
             raise ContractError(
-                f"{contract.contract_type.__qualname__} over {word_of(type(self))}: only WebSockets are served, and "
-                f"transportUsage is {usage.value}: set it to Always in webSocketSettings"
+                f"{contract.contract_type.__qualname__} over {word_of(type(self))}: only WebSockets are "
+                f"served, and transportUsage is {usage.value}: set it to Always in webSocketSettings"
             )
 
     def server_context(self, credentials: ServiceCredentials) -> ssl.SSLContext | None:

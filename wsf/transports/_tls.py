@@ -7,11 +7,14 @@ the first one. Only public parts are used: ``ssl.SSLObject`` and ``ssl.MemoryBIO
 
 import asyncio
 import contextlib
+import hashlib
 import ssl
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-__all__ = ("TlsTransport",)
+from wsf.message import ClientCertificateMessageProperty
+
+__all__ = ("TlsTransport", "client_certificate")
 
 #: bytes that are asked of OpenSSL at a time: as much as a record holds (RFC 8446 section 5.1)
 RECORD_SIZE: Final = 16384
@@ -24,7 +27,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         protocol: Speaks in clear text; its ``connection_made`` is given this transport.
         handshake_timeout: s from the connection's beginning until it is cut.
         ended: Called once when the handshake is over: with None, or, when the connection is lost, with why
-            it failed (empty: the peer left).
+            it failed (empty: the peer never said anything).
 
     Attributes:
         heard_at: The loop's time when the last byte arrived, be it of half a record.
@@ -45,6 +48,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self._ended = ended
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._has_begun = False
         self._is_open = False
         self._is_silent = False  # close_notify is out: nothing more may follow
         self._is_paused = False
@@ -59,6 +63,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.heard_at = self._loop.time()
+        self._has_begun = True
         self._incoming.write(data)
         if not self._is_open and not self._problem:
             self._shake_hands()
@@ -81,7 +86,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         if self._is_open:
             self._protocol.connection_lost(exc)
         else:
-            self._ended(self, self._problem)
+            self._ended(self, self._problem or ("the client left" if self._has_begun else ""))
 
     # ── above: what the protocol calls
 
@@ -207,3 +212,27 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     def _give_up(self) -> None:
         self._problem = self._problem or "it took longer than requestInitializationTimeout"
         self._socket.abort()
+
+
+def client_certificate(transport: asyncio.BaseTransport) -> ClientCertificateMessageProperty | None:
+    """The verified certificate of the peer; None where none was asked for, and where there is no TLS."""
+    tls: Any = transport.get_extra_info("ssl_object")
+    said: Any = None if tls is None else tls.getpeercert()
+    if not said:
+        return None
+    der: bytes = tls.getpeercert(binary_form=True)
+    return ClientCertificateMessageProperty(
+        subject=_parts(said.get("subject", ())),
+        issuer=_parts(said.get("issuer", ())),
+        subject_alternative_names=tuple(
+            (str(kind), str(name)) for kind, name in said.get("subjectAltName", ())
+        ),
+        serial_number=said.get("serialNumber", ""),
+        fingerprint=hashlib.sha256(der).hexdigest(),
+        der=der,
+    )
+
+
+def _parts(names: Any) -> tuple[tuple[str, str], ...]:
+    """A distinguished name without the nesting that Python's ``ssl`` gives it."""
+    return tuple((str(name), str(value)) for relative in names for name, value in relative)

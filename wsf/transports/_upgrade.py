@@ -9,10 +9,15 @@ from typing import Final
 from aiohttp import HttpVersion11, web
 
 from wsf.counters import Meter
-from wsf.message import RemoteEndpointMessageProperty, WebSocketMessageProperty
+from wsf.message import (
+    ClientCertificateMessageProperty,
+    RemoteEndpointMessageProperty,
+    WebSocketMessageProperty,
+)
 from wsf.settings import finite
 from wsf.transports import Entrance
 from wsf.transports._handshake import Refusal, check_host, check_upgrade, negotiate_sub_protocol, quoted
+from wsf.transports._tls import client_certificate
 from wsf.transports._websocket import ServerWebSocket, WebSocketConnection
 
 __all__ = ("SERVER", "peer_name", "text_response", "upgrade")
@@ -63,9 +68,7 @@ def _negotiate(request: web.BaseRequest, entrance: Entrance) -> str | Refusal | 
         return Refusal(400, "WebSocket handshakes need HTTP/1.1")
     return (
         check_host(request.headers, entrance.host, entrance.transport.allowed_hosts)
-        or check_upgrade(
-            request.method, request.headers, settings.allowed_origins, entrance.transport.scheme
-        )
+        or check_upgrade(request.method, request.headers, settings.allowed_origins, entrance.transport.scheme)
         or negotiate_sub_protocol(request.headers, settings.sub_protocol)
     )
 
@@ -89,16 +92,17 @@ def _connect(
     headers = MappingProxyType(
         {name.lower(): ", ".join(request.headers.getall(name)) for name in request.headers}
     )
-    properties: Mapping[str, object] = MappingProxyType(
-        {
-            RemoteEndpointMessageProperty.name: remote,
-            WebSocketMessageProperty.name: WebSocketMessageProperty(sub_protocol, request.path_qs, headers),
-        }
-    )
+    properties: dict[str, object] = {
+        RemoteEndpointMessageProperty.name: remote,
+        WebSocketMessageProperty.name: WebSocketMessageProperty(sub_protocol, request.path_qs, headers),
+    }
+    certificate = client_certificate(transport)
+    if certificate is not None:
+        properties[ClientCertificateMessageProperty.name] = certificate
     return WebSocketConnection(
         websocket,
         transport,
-        properties,
+        MappingProxyType(properties),
         peer_name(transport),
         keep_alive_interval=entrance.transport.web_socket_settings.effective_keep_alive_interval,
         close_timeout=entrance.close_timeout,
