@@ -41,6 +41,8 @@ class Meter:
     tls_handshakes_failed: int = 0
     requests_refused: int = 0
     handshakes_refused: int = 0
+    authentications_refused: int = 0
+    authentications_failed: int = 0
     sessions_opened: int = 0
     sessions_closed: int = 0
     messages_received: int = 0
@@ -77,6 +79,8 @@ class Counters:
             is let in, or took longer than ``requestInitializationTimeout``.
         requests_refused: What was no HTTP: 400. This and the above count for every service of a site.
         handshakes_refused: Upgrades answered with anything but 101.
+        authentications_refused, authentications_failed: Those of them that ``authenticate`` refused, and
+            those for which it raised an error of its own or took longer than ``openTimeout``.
         messages_too_big: Messages over ``maxReceivedMessageSize``: 1009.
         protocol_errors: Sessions ended for the peer's fault, too big messages included.
         operations_failed: Operations that raised what was not the peer's fault: 1011.
@@ -102,6 +106,8 @@ class Counters:
     tls_handshakes_failed: int
     requests_refused: int
     handshakes_refused: int
+    authentications_refused: int
+    authentications_failed: int
     sessions_opened: int
     sessions_closed: int
     messages_received: int

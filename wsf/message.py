@@ -42,6 +42,7 @@ ON_TEXT_MESSAGE_ACTION: Final = "http://schemas.microsoft.com/2011/02/websockets
 ON_BINARY_MESSAGE_ACTION: Final = "http://schemas.microsoft.com/2011/02/websockets/onbinarymessage"
 
 _NO_PROPERTIES: Final[Mapping[str, object]] = MappingProxyType({})
+_NO_COOKIES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class MessageType(Enum):
@@ -174,9 +175,13 @@ class WebSocketMessageProperty:
         sub_protocol: The negotiated one, or None.
         request_path: The request's path, with its query string.
         headers: The request's headers, names in lower case, several values joined by a comma.
+        principal: Who ``authenticate`` says that the client is; None where the host has none.
+        cookies: The request's, by name.
     """
 
     name: ClassVar[str] = "WebSocketMessageProperty"
     sub_protocol: str | None
     request_path: str = field(repr=False)  # it may hold a token
     headers: Mapping[str, str] = field(repr=False, hash=False)  # they hold cookies and tokens
+    principal: object | None = field(default=None, repr=False, hash=False)
+    cookies: Mapping[str, str] = field(default=_NO_COOKIES, repr=False, hash=False)

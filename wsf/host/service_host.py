@@ -21,7 +21,7 @@ from wsf.counters import Counters, Meter, RareWarning
 from wsf.credentials import ServiceCredentials
 from wsf.dispatcher import Dispatcher, ServiceRuntime
 from wsf.errors import CloseCode, ContractError, InvalidOperationError
-from wsf.host.construction import check_creatable, check_one_description, service_type_of
+from wsf.host.construction import check_asynchronous, check_creatable, check_one_description, service_type_of
 from wsf.host.endpoints import (
     ServiceEndpoint,
     check_scheme,
@@ -34,7 +34,7 @@ from wsf.instancing import InstanceProvider, Single, instancing_for
 from wsf.reflection import check_at_open, contracts_of, implementation_of
 from wsf.settings import finite
 from wsf.throttling import Gate
-from wsf.transports import Entrance, Listener, descriptor_limit
+from wsf.transports import Authenticate, Entrance, Listener, descriptor_limit
 
 if TYPE_CHECKING:
     from wsf.transports.http import Application
@@ -61,6 +61,8 @@ class ServiceHost:
         service: A class, instantiated as its ``@service_behavior`` says; or, for SINGLE, an object.
         throttling, outbox: The service behavior's bounds.
         credentials: The service behavior's certificates; endpoints over ``httpsTransport`` need one.
+        authenticate: Asked who a client is, before its session is let in; see ``UpgradeRequest`` and
+            ``HandshakeRefusedError``. Its answer is the ``WebSocketMessageProperty``'s ``principal``.
         open_timeout, close_timeout: s for ``open`` and ``close``; WCF's defaults.
         static_content: ``package:folder`` of a page, served at ``/`` of each endpoint's site.
         listeners: Shared with other hosts whose endpoints may be on the same site.
@@ -76,6 +78,7 @@ class ServiceHost:
         throttling: ServiceThrottling | None = None,
         outbox: OutboxSettings | None = None,
         credentials: ServiceCredentials | None = None,
+        authenticate: Authenticate | None = None,
         open_timeout: float = 60.0,
         close_timeout: float = 10.0,
         static_content: str = "",
@@ -91,6 +94,7 @@ class ServiceHost:
         self._throttling = throttling or ServiceThrottling()
         self._outbox = outbox or OutboxSettings()
         self._credentials = credentials or ServiceCredentials()
+        self._authenticate = None if authenticate is None else check_asynchronous(authenticate)
         self._open_timeout = open_timeout
         self._close_timeout = close_timeout
         self._static_content = static_content
@@ -334,6 +338,7 @@ class ServiceHost:
             admit=lambda: self._admit(transport.pending_connections_limit),
             release=self._sessions.leave,
             credentials=self._credentials,
+            authenticate=self._authenticate,
         )
         listener.add(entrance)
         self._entrances.append((listener, entrance))

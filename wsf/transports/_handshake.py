@@ -113,7 +113,7 @@ def negotiate_sub_protocol(headers: Headers, required: str | None) -> str | Refu
     return Refusal(
         426,
         "the endpoint's subprotocol is required",
-        f"the client offers {quoted(', '.join(offers)) if offers else 'none'}",
+        f"the client offers {f'{len(offers)} others' if offers else 'none'}",  # which: one may be a token
         {"Sec-WebSocket-Protocol": required},
     )
 

@@ -217,7 +217,9 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
 def client_certificate(transport: asyncio.BaseTransport) -> ClientCertificateMessageProperty | None:
     """The verified certificate of the peer; None where none was asked for, and where there is no TLS."""
     tls: Any = transport.get_extra_info("ssl_object")
-    said: Any = None if tls is None else tls.getpeercert()
+    if tls is None:
+        return None
+    said: Any = tls.getpeercert()
     if not said:
         return None
     der: bytes = tls.getpeercert(binary_form=True)
