@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiohttp import web
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
@@ -19,6 +20,7 @@ from tests.certificates import Certificates
 from tests.doubles import web_socket_binding
 from tests.serving import (
     ROOT,
+    Echo,
     EchoService,
     connect,
     open_connection,
@@ -260,6 +262,34 @@ class TestBounds:
             for client in await asyncio.gather(*waiting):
                 await client.close()
             assert host.counters().connections_pending == 0
+
+    async def test_the_bound_holds_inside_an_application_too(self) -> None:
+        """Its connections are not the host's to count; those that it asks about are."""
+        answer, asked = asyncio.Event(), asyncio.Event()
+
+        async def authenticate(_: UpgradeRequest) -> object:
+            asked.set()
+            await answer.wait()
+            return "somebody"
+
+        host = ServiceHost(EchoService, authenticate=authenticate)
+        host.add_service_endpoint(Echo, web_socket_binding(settings={"max_pending_connections": 1}), "/echo")
+        application = web.Application()
+        host.mount(application)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        address = f"ws://127.0.0.1:{runner.addresses[0][1]}/echo"
+        try:
+            waiting = asyncio.create_task(connect(address).__aenter__())
+            await asked.wait()
+            with pytest.raises(InvalidStatus, match="503"):
+                async with asyncio.timeout(5):
+                    await connect(address)
+            answer.set()
+            await (await waiting).close()
+        finally:
+            await runner.cleanup()
 
     @pytest.mark.usefixtures("each_scheme")
     async def test_nobody_is_asked_any_longer_for_who_has_left(self) -> None:
