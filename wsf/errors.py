@@ -9,6 +9,10 @@
     │  ├─ AddressAlreadyInUseError
     │  └─ AddressAccessDeniedError
     ├─ InvalidOperationError (RuntimeError)  a call that the object's state does not allow
+    ├─ HandshakeRefusedError                 what ``authenticate`` raises: an HTTP status, since there is no
+    │  │                                     session yet that could be closed
+    │  ├─ AuthenticationError                nobody we know                         401
+    │  └─ SecurityAccessDeniedError          somebody we know, and not here         403
     └─ CommunicationError                    one channel, at run time; never ends the host
        ├─ CommunicationObjectClosedError     used after close                   (nothing sent)
        ├─ CommunicationObjectAbortedError    used after abort                   (nothing sent)
@@ -36,6 +40,7 @@ __all__ = (
     "ActionNotSupportedError",
     "AddressAccessDeniedError",
     "AddressAlreadyInUseError",
+    "AuthenticationError",
     "CloseCode",
     "CloseTimeoutError",
     "CommunicationError",
@@ -48,11 +53,13 @@ __all__ = (
     "EncodingError",
     "FaultCode",
     "FaultException",
+    "HandshakeRefusedError",
     "InvalidOperationError",
     "ListenError",
     "ProtocolError",
     "QuotaExceededError",
     "ReplyTimeoutError",
+    "SecurityAccessDeniedError",
     "SerializationError",
     "SlowClientError",
     "UnsupportedDataError",
@@ -129,6 +136,38 @@ class AddressAccessDeniedError(ListenError):
 
 class InvalidOperationError(WsfError, RuntimeError):
     """The object's state does not allow the call. WCF: InvalidOperationException."""
+
+
+class HandshakeRefusedError(WsfError):
+    """``authenticate`` lets a client not in. The message goes into the log, and never to the client."""
+
+    #: what the client is told in place of 101
+    status: ClassVar[int]
+
+
+class AuthenticationError(HandshakeRefusedError):
+    """The client has not shown who it is: no token, an old one, a wrong one. WCF: MessageSecurityException.
+
+    Args:
+        challenge: The answer's WWW-Authenticate (RFC 9110 section 11.6.1); ``Basic`` makes browsers ask.
+
+    Raises:
+        ValueError: The challenge is not one line of printable ASCII.
+    """
+
+    status = 401
+
+    def __init__(self, message: str = "", *, challenge: str = "Bearer") -> None:
+        super().__init__(message)
+        if not (challenge.isascii() and challenge.isprintable() and challenge.strip()):
+            raise ValueError(f"challenge: {challenge!r} is not one line of printable ASCII")
+        self.challenge = challenge
+
+
+class SecurityAccessDeniedError(HandshakeRefusedError):
+    """The client is who it says, and may not come in here. WCF: SecurityAccessDeniedException."""
+
+    status = 403
 
 
 class CommunicationError(WsfError):
