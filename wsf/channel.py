@@ -10,7 +10,7 @@ import itertools
 import logging
 import math
 import uuid
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Final
 
 import attrs
@@ -254,17 +254,17 @@ class DuplexSessionChannel:
         finally:
             self.pending.remove(call)
 
-    async def receive(self) -> Arrival:
+    def receive(self) -> Awaitable[Arrival]:
         """The next message; the connect notification first, if the transport is to give one.
 
-        Raises:
+        Raises, when awaited:
             ConnectionClosedError: The session's end.
             ProtocolError: The peer broke a rule; ``close`` with its ``close_code``.
         """
         if self._notifies:
             self._notifies = False
-            return Arrival(Message(None, action=ON_OPEN_ACTION, properties=self._connection.properties))
-        return await self.inbox.next()
+            return self._notification()
+        return self.inbox.next()
 
     async def close(self, code: int | None = None, reason: str = "") -> None:
         """Send what waits, then a close frame, and wait for the client's: closeTimeout for all of it.
@@ -339,6 +339,9 @@ class DuplexSessionChannel:
             self.outbox.close()
             self._connection.abort()
             self.pending.fail_all(self._unusable)
+
+    async def _notification(self) -> Arrival:
+        return Arrival(Message(None, action=ON_OPEN_ACTION, properties=self._connection.properties))
 
     async def _reply(self, reply: "asyncio.Future[Message]", operation: str, turn: Turn | None) -> Message:
         timeout = self._binding.send_timeout

@@ -64,7 +64,7 @@ class Turn:
     def __init__(self, operation: str, channel: object = None) -> None:
         self.operation = operation
         self.channel = channel
-        self.outgoing: dict[str, object] = {}
+        self.outgoing: dict[str, object] | None = None
         self.is_over = False
         self.waits_for: InstanceLock | None = None
         self.queues_at: Gate | None = None
@@ -78,6 +78,14 @@ class Turn:
             await throttle.enter()
         finally:
             self.queues_at = None
+
+    def try_begin(self, lock: InstanceLock) -> bool:
+        """Enter the service object if nobody is in the way: the way in that costs nothing."""
+        if not lock.try_enter():
+            return False
+        self._lock = lock
+        self._take(lock)
+        return True
 
     async def begin(self, lock: InstanceLock) -> None:
         """Wait for the service object. Whoever begins must ``end``, whatever happens in between."""

@@ -128,7 +128,8 @@ class DispatchOperation:
                 end = self._fail(context, error)
         finally:
             context.turn.end()
-            await self._release(place)
+            if self._service.instancing.ends_with_call:
+                await self._release(place)
             context.leave(tokens)
             context.complete()
         if error is not None:
@@ -143,13 +144,17 @@ class DispatchOperation:
         message = context.incoming_message
         for inspector in self._service.extensions.message_inspectors:
             message = context.incoming_message = inspector.received(message, context)
-        await context.turn.begin(place.lock)
+        if not context.turn.try_begin(place.lock):
+            await context.turn.begin(place.lock)
         instance = place.instance
         if not place.is_active:
             instance = await self._service.instancing.activate(place, message)
         arguments = self._formatter.deserialize_request(message)
         method: Callable[..., Awaitable[Any]] = getattr(instance, self.description.method)
-        result = await self._wrapped(context, method)(arguments)
+        if self._service.extensions.operation_wrappers:
+            result = await self._wrapped(context, method)(arguments)
+        else:
+            result = await method(*arguments)
         if self.description.is_one_way or (result is None and not self._carries_replies):
             return None
         return self._formatter.serialize_reply(result)

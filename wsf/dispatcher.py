@@ -221,10 +221,12 @@ class Dispatcher:
 
     async def _dispatch(self, session: _Session, arrival: Arrival) -> CloseStatus | None:
         """Find the operation and let it run; what the session's end is, if that is it."""
-        screened = self._screen(session, arrival)
-        if screened is None:
-            return None
-        message = screened.message
+        if arrival.message.message_id is not None:
+            screened = self._screen(session, arrival)
+            if screened is None:
+                return None
+            arrival = screened
+        message = arrival.message
         operation = self._operation_for(message)
         if operation is None:
             return self._unhandled(session, message)
@@ -236,10 +238,14 @@ class Dispatcher:
         # from here on the message is accepted: closing waits until it has been served
         session.channel.running_operations += 1
         turn = Turn(description.name, session.channel)
-        if self._service.pump_waits:
-            return await self._run_here(session, operation, message, turn)
         if not self._service.calls.try_enter():
             await self._admit(session, turn)
+        if self._service.pump_waits:
+            session.channel.inbox.occupy(turn)
+            try:
+                return await self._run(session, operation, message, turn)
+            finally:
+                session.channel.inbox.occupied_by = None
         task = asyncio.create_task(self._run_apart(session, operation, message, turn))
         session.tasks.add(task)
         task.add_done_callback(session.tasks.discard)
@@ -254,19 +260,7 @@ class Dispatcher:
             session.channel.running_operations -= 1
             raise
         finally:
-            session.channel.inbox.vacate()
-
-    async def _run_here(
-        self, session: _Session, operation: DispatchOperation, message: Message, turn: Turn
-    ) -> CloseStatus | None:
-        """The session waits until the operation has ended; answers are read meanwhile."""
-        if not self._service.calls.try_enter():
-            await self._admit(session, turn)
-        session.channel.inbox.occupy(turn)
-        try:
-            return await self._run(session, operation, message, turn)
-        finally:
-            session.channel.inbox.vacate()
+            session.channel.inbox.occupied_by = None
 
     async def _run_apart(
         self, session: _Session, operation: DispatchOperation, message: Message, turn: Turn
@@ -329,7 +323,7 @@ class Dispatcher:
         operation = self._operation_for(message)
         if operation is not None and operation.description.is_one_way:
             self._reply(session, message, _DONE)
-            return attrs.evolve(arrival, message=attrs.evolve(message, message_id=None), is_answered=True)
+            return arrival._replace(message=attrs.evolve(message, message_id=None), is_answered=True)
         blocking = self._blocking(session, arrival) if operation is not None else None
         if operation is None or blocking is None:
             return arrival

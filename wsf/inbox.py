@@ -8,9 +8,7 @@ behind what the client said before it; what is read past waits here, bounded, in
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final
-
-from attrs import frozen
+from typing import Final, NamedTuple
 
 from wsf.concurrency import Turn
 from wsf.correlation import PendingCall, PendingCalls
@@ -26,8 +24,7 @@ _WAYS_OUT: Final = (
 )
 
 
-@frozen
-class Arrival:
+class Arrival(NamedTuple):
     """A message, and the calls that its sender had been given when it sent it, and has not answered.
 
     It may be one that the client makes in order to answer: then it must not wait for them. One that
@@ -137,7 +134,7 @@ class Inbox:
                 self._is_read = False
             message = self._decode(payload, message_type)
             if message.relates_to is None:
-                return Arrival(message, self._awaited()) if self._pending else Arrival(message)
+                return Arrival(message, self._awaited()) if self._pending.calls else Arrival(message)
             self._pending.resolve(message)
 
     def drop(self) -> None:
@@ -148,15 +145,12 @@ class Inbox:
     def occupy(self, turn: Turn) -> None:
         """The session's next message waits until this operation has ended. WCF: the receive pump."""
         self.occupied_by = turn
-        self.read_on()
-
-    def vacate(self) -> None:
-        """It has ended."""
-        self.occupied_by = None
+        if self._pending.calls:
+            self.read_on()
 
     def read_on(self) -> None:
         """Somebody waits for an answer, and nobody reads: read past what comes before it."""
-        if self._pending and not self._is_read and self._reader is None and self._end is None:
+        if self._pending.calls and not self._is_read and self._reader is None and self._end is None:
             if self.is_full:
                 self._refuse_hopeless()
             else:
@@ -179,7 +173,7 @@ class Inbox:
 
     async def _read_past(self) -> None:
         try:
-            while self._pending and not self.is_full:
+            while self._pending.calls and not self.is_full:
                 payload, message_type = await self._connection.receive()
                 message = self._decode(payload, message_type)
                 if message.relates_to is not None:
@@ -192,7 +186,7 @@ class Inbox:
         finally:
             self._reader = None
             self._wake()
-        if self._pending and self.is_full:
+        if self._pending.calls and self.is_full:
             self._refuse_hopeless()
 
     def _keep(self, arrival: Arrival, size: int) -> None:
