@@ -125,6 +125,7 @@ class Dispatcher:
         finally:
             channel.abort()
             await self._leave(session, time.monotonic() - began)
+            channel.forget()
 
     async def close(self, code: int, reason: str) -> None:
         """Let running operations end, send every client a close frame, and wait until all have gone.
