@@ -16,7 +16,13 @@ import attrs
 
 from wsf.behaviors import CallbackSettings, OutboxSettings
 from wsf.bindings import Binding
-from wsf.communication_object import CloseDetails, CloseStatus, CommunicationState, Event, sendable
+from wsf.communication_object import (
+    CloseDetails,
+    CloseStatus,
+    CommunicationObject,
+    CommunicationState,
+    sendable,
+)
 from wsf.concurrency import CURRENT_TURN, Turn
 from wsf.correlation import PendingCalls
 from wsf.counters import Meter
@@ -25,13 +31,11 @@ from wsf.errors import (
     CloseTimeoutError,
     CommunicationError,
     CommunicationObjectAbortedError,
-    CommunicationObjectClosedError,
     CommunicationObjectFaultedError,
     ConnectionClosedError,
     InvalidOperationError,
     ReplyTimeoutError,
     SlowClientError,
-    WsfError,
 )
 from wsf.extension_collection import ExtensionCollection
 from wsf.idle import IdleWatch
@@ -54,7 +58,7 @@ _PROCESS_ID: Final = uuid.uuid4()
 _numbers = itertools.count(1)
 
 
-class DuplexSessionChannel:
+class DuplexSessionChannel(CommunicationObject):
     """One client's session. WCF: IDuplexSessionChannel, IContextChannel, ICommunicationObject.
 
     Any task may send, request, close or abort; ``receive`` is the dispatcher's alone.
@@ -77,6 +81,8 @@ class DuplexSessionChannel:
         sending: What sees each message on its way out, in this order.
     """
 
+    kind = "channel"
+
     def __init__(
         self,
         connection: Connection,
@@ -89,20 +95,15 @@ class DuplexSessionChannel:
         strict_callbacks: bool = False,
         refuse: Callable[[Arrival], bool] = lambda _: False,
     ) -> None:
+        super().__init__()
         outbox, callbacks = outbox or OutboxSettings(), callbacks or CallbackSettings()
         self.session_id = f"uuid:{_PROCESS_ID};id={next(_numbers)}"
         self.peer = connection.peer
-        self.state = CommunicationState.CREATED
         self.close_status: CloseStatus | None = None
         self.callback: Any = None
         self.running_operations = 0
         self.close_details = CloseDetails()
         self.sending: tuple[Inspect, ...] = ()
-        self.opening = Event()
-        self.opened = Event()
-        self.closing = Event()
-        self.closed = Event()
-        self.faulted = Event()
         self.outbox = Outbox(
             connection,
             max_bytes=outbox.max_bytes,
@@ -132,8 +133,7 @@ class DuplexSessionChannel:
         self._notifies = binding.transport.notifies_on_connection
         self._idle = IdleWatch(binding.receive_timeout, lambda: self.running_operations > 0, self._on_idle)
         self._idle_close: asyncio.Task[None] | None = None
-        self._was_aborted = False
-        self._was_closed = False
+        self._is_aborted = False
 
     @property
     def extensions(self) -> ExtensionCollection:
@@ -152,27 +152,10 @@ class DuplexSessionChannel:
 
         WCF: ``Open``.
         """
-        if self.state is CommunicationState.OPENED:
-            raise InvalidOperationError(f"the channel is {self.state.value}: it was opened already")
-        if self.state is not CommunicationState.CREATED:
-            raise self._unusable()
-        self.opening.fire(self)
-        self.state = CommunicationState.OPENED
-        self.opened.fire(self)
+        self._demand_created()
+        self._become(CommunicationState.OPENING)
+        self._become(CommunicationState.OPENED)
         self._idle.start()
-
-    def demand_opened(self) -> None:
-        """Refuse what only an OPENED channel can do, before anything is done for it.
-
-        Raises:
-            CommunicationObjectClosedError, CommunicationObjectAbortedError, CommunicationObjectFaultedError:
-                It is not OPENED any more.
-            InvalidOperationError: It is not OPENED yet.
-
-        WCF: ``ThrowIfDisposedOrNotOpen``.
-        """
-        if self.state is not CommunicationState.OPENED:
-            raise self._unusable()
 
     def send(self, message: Message) -> None:
         """Accept one message for this client, after those sent before it. Never waits.
@@ -268,7 +251,7 @@ class DuplexSessionChannel:
         try:
             async with asyncio.timeout(finite(self._binding.close_timeout)):
                 await self.outbox.drain()
-                if self._was_aborted:
+                if self._is_aborted:
                     raise CommunicationObjectAbortedError("the channel was aborted while it closed")
                 await connection.close(said.code, said.reason)
         except TimeoutError:
@@ -284,7 +267,7 @@ class DuplexSessionChannel:
         """End now, without a word to the client. Never waits, never raises. WCF: ``Abort``."""
         if self.state is CommunicationState.CLOSED:
             return
-        self._was_aborted = True
+        self._is_aborted = True
         if self.state is CommunicationState.CLOSING:  # the client did not play its part
             said = self.close_status or CloseStatus(CloseCode.ABNORMAL)
             said_why = f"{said.reason}; " if said.reason else ""
@@ -307,11 +290,10 @@ class DuplexSessionChannel:
     def fault(self, error: CommunicationError, code: int, reason: str, by: str = "host") -> None:
         """The session cannot go on; nothing more is sent. Ignored once it is closing. WCF: ``Fault``."""
         if self.state in (CommunicationState.CREATED, CommunicationState.OPENED):
-            self.state = CommunicationState.FAULTED
+            self._become(CommunicationState.FAULTED)
             self._idle.stop()
             self.close_status = CloseStatus(code, reason, by)
             logger.debug("session faulted: %s: %s", self.session_id, error)
-            self.faulted.fire(self)
             self.outbox.close()
             self._connection.abort()
             self.pending.fail_all(self._unusable)
@@ -383,17 +365,15 @@ class DuplexSessionChannel:
 
     def _begin_closing(self, status: CloseStatus) -> None:
         if self.state not in (CommunicationState.CLOSING, CommunicationState.CLOSED):
-            self.state = CommunicationState.CLOSING
+            self._become(CommunicationState.CLOSING)
             self.close_status = self.close_status or status
-            self.closing.fire(self)
 
     def _finish(self) -> None:
         if self.state is not CommunicationState.CLOSED:
-            self.state = CommunicationState.CLOSED
+            self._become(CommunicationState.CLOSED)
             self._idle.stop()
             self.outbox.close()
             self.pending.fail_all(self._unusable)
-            self.closed.fire(self)
 
     def _on_idle(self) -> None:
         self._meter.idle_timeouts += 1
@@ -412,13 +392,10 @@ class DuplexSessionChannel:
         except (TimeoutError, CommunicationError) as error:
             logger.debug("session idle: %s: %s", self.session_id, error)
 
-    def _unusable(self) -> WsfError:
-        if self.state is CommunicationState.CREATED:
-            return InvalidOperationError("the channel is Created: it is not open yet")
-        if self.state is CommunicationState.FAULTED:
-            reason = self.close_status.reason if self.close_status else ""
-            return CommunicationObjectFaultedError(f"the channel is Faulted: {reason or 'connection lost'}")
-        if self._was_aborted and not self._was_closed:
-            reason = self.close_status.reason if self.close_status else ""
-            return CommunicationObjectAbortedError(f"the channel was aborted: {reason or 'connection lost'}")
-        return CommunicationObjectClosedError(f"the channel is {self.state.value}")
+    @property
+    def _was_aborted(self) -> bool:
+        return self._is_aborted
+
+    @property
+    def _end_reason(self) -> str:
+        return (self.close_status.reason if self.close_status else "") or "connection lost"

@@ -8,13 +8,20 @@ import inspect
 import logging
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from attrs import frozen
 
-from wsf.errors import CloseCode
+from wsf.errors import (
+    CloseCode,
+    CommunicationObjectAbortedError,
+    CommunicationObjectClosedError,
+    CommunicationObjectFaultedError,
+    InvalidOperationError,
+    WsfError,
+)
 
-__all__ = ("CloseDetails", "CloseStatus", "CommunicationState", "Event", "sendable")
+__all__ = ("CloseDetails", "CloseStatus", "CommunicationObject", "CommunicationState", "Event", "sendable")
 
 logger = logging.getLogger(__name__)
 
@@ -125,3 +132,69 @@ class Event:
                 handler(sender)
             except Exception:  # one subscriber's bug is no other's problem, nor the sender's
                 logger.exception("a handler of an event failed: %r", handler)
+
+
+class CommunicationObject:
+    """What a channel and a host have in common. WCF: CommunicationObject.
+
+    Attributes:
+        state: Where it stands. Only its owner changes it.
+        opening, opened, closing, closed, faulted: Happen when it gets into that state.
+    """
+
+    #: what errors call it
+    kind: ClassVar[str] = "object"
+
+    def __init__(self) -> None:
+        self.state = CommunicationState.CREATED
+        self.opening = Event()
+        self.opened = Event()
+        self.closing = Event()
+        self.closed = Event()
+        self.faulted = Event()
+        self._was_closed = False  # by close(): then it is closed, and not aborted, for whoever uses it
+
+    def demand_opened(self) -> None:
+        """Refuse what only an OPENED one can do, before anything is done for it.
+
+        Raises:
+            CommunicationObjectClosedError, CommunicationObjectAbortedError, CommunicationObjectFaultedError:
+                It is not OPENED any more.
+            InvalidOperationError: It is not OPENED yet.
+
+        WCF: ``ThrowIfDisposedOrNotOpen``.
+        """
+        if self.state is not CommunicationState.OPENED:
+            raise self._unusable()
+
+    def _demand_created(self) -> None:
+        """Refuse what is possible only before it is opened. WCF: ``ThrowIfDisposedOrImmutable``."""
+        if self.state is not CommunicationState.CREATED:
+            raise self._unusable()
+
+    def _become(self, state: CommunicationState) -> None:
+        """Get into a state, and have its event happen."""
+        self.state = state
+        event: Event = getattr(self, state.value.lower())
+        event.fire(self)
+
+    def _unusable(self) -> WsfError:
+        """What a use in this state is answered with; WCF's table, docs/wcf-parity.md."""
+        said = f"the {self.kind} is {self.state.value}"
+        if self.state is CommunicationState.CREATED:
+            return InvalidOperationError(f"{said}: it is not open yet")
+        if self.state in (CommunicationState.OPENING, CommunicationState.OPENED):
+            return InvalidOperationError(f"{said}: that is possible only before it is opened")
+        if self.state is CommunicationState.FAULTED:
+            return CommunicationObjectFaultedError(f"{said}: {self._end_reason}")
+        if self._was_aborted and not self._was_closed:
+            return CommunicationObjectAbortedError(f"the {self.kind} was aborted: {self._end_reason}")
+        return CommunicationObjectClosedError(said)
+
+    @property
+    def _was_aborted(self) -> bool:
+        return False
+
+    @property
+    def _end_reason(self) -> str:
+        return ""

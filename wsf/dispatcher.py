@@ -234,42 +234,59 @@ class Dispatcher:
         # from here on the message is accepted: closing waits until it has been served
         session.channel.running_operations += 1
         turn = Turn(description.name, session.channel)
-        if not self._service.pump_waits:
-            await self._admit(session)
-            task = asyncio.create_task(self._run_apart(session, operation, message, turn))
+        if not (self._service.pump_waits or description.is_terminating):
+            place = await self._admit(session)
+            task = asyncio.create_task(self._run_apart(session, operation, message, turn, place))
             session.tasks.add(task)
             task.add_done_callback(session.tasks.discard)
             return None
         session.channel.inbox.occupy(turn)
         try:
-            await self._admit(session)
-            return await self._run(session, operation, message, turn)
+            place = await self._admit(session)
+            end = await self._run(session, operation, message, turn, place)
+            if end is not None and session.tasks:  # a terminating call: those before it still get answers
+                await asyncio.wait(session.tasks)
+            return end
         finally:
             session.channel.inbox.vacate()
 
-    async def _admit(self, session: _Session) -> None:
-        calls = self._service.calls
-        if calls.try_enter():
-            return
-        session.channel.inbox.read_on()  # the loop waits here: answers may still come
+    async def _admit(self, session: _Session) -> InstanceContext:
+        """Wait for what a call needs: the object's place first, so that waiting for one holds no call up."""
+        instancing, calls = self._service.instancing, self._service.calls
+        place = session.instance = instancing.for_call(session.instance)
         try:
-            await calls.enter()
+            if not instancing.try_reserve(place):
+                session.channel.inbox.read_on()  # the loop waits here: answers may still come
+                await instancing.reserve(place)
+            if not calls.try_enter():
+                session.channel.inbox.read_on()
+                await calls.enter()
         except BaseException:
             session.channel.running_operations -= 1
+            await instancing.end_of_call(place)
             raise
+        return place
 
     async def _run_apart(
-        self, session: _Session, operation: DispatchOperation, message: Message, turn: Turn
+        self,
+        session: _Session,
+        operation: DispatchOperation,
+        message: Message,
+        turn: Turn,
+        place: InstanceContext,
     ) -> None:
-        end = await self._run(session, operation, message, turn)
+        end = await self._run(session, operation, message, turn, place)
         if end is not None:
             await self._part(session, end)
 
     async def _run(
-        self, session: _Session, operation: DispatchOperation, message: Message, turn: Turn
+        self,
+        session: _Session,
+        operation: DispatchOperation,
+        message: Message,
+        turn: Turn,
+        place: InstanceContext,
     ) -> CloseStatus | None:
-        place: InstanceContext = self._service.instancing.for_call(session.instance)
-        session.instance = place
         description = operation.description
         context = OperationContext(
             session.channel, message, self._contract, description, turn=turn, host=self._service.host
@@ -335,7 +352,8 @@ class Dispatcher:
             if session.channel.inbox.occupied_by is turn or turn.holds(lock):
                 return call
         holders = {call.turn for call in awaited}
-        return awaited[0] if awaited and len(holders) >= self._service.calls.limit else None
+        limit = min(self._service.calls.limit, self._service.instancing.calls_limit)
+        return awaited[0] if awaited and len(holders) >= limit else None
 
     def _reply(self, session: _Session, message: Message, reply: Message) -> None:
         with contextlib.suppress(CommunicationError):  # nobody is there to hear it

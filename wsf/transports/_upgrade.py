@@ -22,6 +22,9 @@ logger = logging.getLogger("wsf.transports")
 #: the Server header: which versions run here is nobody's business
 SERVER: Final = "wsf"
 
+#: s between two looks at whether a client that waits for a session is still there
+LEFT_INTERVAL: Final = 0.5
+
 
 async def upgrade(request: web.BaseRequest, entrance: Entrance) -> web.StreamResponse:
     """Answer a request for an endpoint: refuse it, or be its session until that is over."""
@@ -29,7 +32,9 @@ async def upgrade(request: web.BaseRequest, entrance: Entrance) -> web.StreamRes
     sub_protocol = _negotiate(request, entrance)
     if isinstance(sub_protocol, Refusal):
         return _refuse(request, sub_protocol, meter)
-    if not await _admit(entrance):
+    if not await _admit(request, entrance):
+        if request.transport is None:
+            return _refuse(request, Refusal(499, "the client left while it waited for a session"), meter)
         busy = Refusal(503, "too many sessions", "maxConcurrentSessions is reached", {"Retry-After": "1"})
         return _refuse(request, busy, meter)
     try:
@@ -68,12 +73,22 @@ def _negotiate(request: web.BaseRequest, entrance: Entrance) -> str | Refusal | 
     )
 
 
-async def _admit(entrance: Entrance) -> bool:
+async def _admit(request: web.BaseRequest, entrance: Entrance) -> bool:
+    """Wait for a session, up to openTimeout; who leaves meanwhile gives its place in the queue up."""
+    admitted = asyncio.ensure_future(entrance.admit())
+    is_taken = False
     try:
         async with asyncio.timeout(finite(entrance.open_timeout)):
-            return await entrance.admit()
+            while not (await asyncio.wait([admitted], timeout=LEFT_INTERVAL))[0]:
+                if request.transport is None:
+                    return False
+        is_taken = True
+        return admitted.result()
     except TimeoutError:
         return False
+    finally:
+        if not admitted.cancel() and not is_taken and admitted.result():
+            entrance.release()  # it came in the very moment in which we went
 
 
 def _connect(
