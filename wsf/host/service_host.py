@@ -197,7 +197,7 @@ class ServiceHost(HostLife):
 
         Raises:
             ContractError: As for ``open``.
-            InvalidOperationError: The host is open, or was.
+            InvalidOperationError, CommunicationError: The host is open, or was.
         """
         self._demand_created()
         self.build()
