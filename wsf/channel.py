@@ -49,7 +49,6 @@ __all__ = ("DuplexSessionChannel", "Inspect")
 
 logger = logging.getLogger(__name__)
 
-
 #: what an inspector makes of a message on its way out: the same one, or another
 Inspect = Callable[[Message, Any], Message]
 

@@ -140,8 +140,12 @@ class Dispatcher:
 
     async def abort(self) -> None:
         """End every session now, running operations with it. Waits a moment for them to notice."""
-        for session in list(self._sessions):
+        self._closing = self._closing or CloseStatus(CloseCode.GOING_AWAY, "aborted")  # nothing new begins
+        sessions = list(self._sessions)
+        for session in sessions:
             session.channel.abort()
+        await asyncio.sleep(0)  # a task that is cancelled before it has begun cannot give its places back
+        for session in sessions:
             for task in tuple(session.tasks):
                 task.cancel()
             if session.channel.inbox.occupied_by is not None or session.is_leaving:

@@ -291,6 +291,22 @@ class TestThrottle:
             await until(lambda: served.instances.waiting == 2)
         assert (served.instances.active, served.instances.waiting, served.calls.active) == (0, 0, 0)
 
+    @pytest.mark.parametrize("mode", list(InstanceContextMode))
+    @pytest.mark.parametrize("turns", range(6))
+    async def test_aborting_gives_every_place_back_whenever_it_comes(
+        self, turns: int, mode: InstanceContextMode
+    ) -> None:
+        async def hang(message: Message) -> None:
+            await asyncio.Event().wait()
+
+        async with running(Served(hang, mode=mode, concurrency=ConcurrencyMode.MULTIPLE)) as served:
+            for _ in range(2):
+                served.connect(b"1", b"2")
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        alive = 1 if mode is InstanceContextMode.SINGLE else 0
+        assert (served.calls.active, served.instances.active) == (0, alive)
+
     async def test_who_waits_for_an_object_keeps_nobody_from_a_call(self) -> None:
         """One call at a time, one object: the session that has it must be able to go on."""
         heard: list[bytes] = []

@@ -201,14 +201,13 @@ async def test_a_host_that_is_ended_twice_leaves_the_site_it_shares_once() -> No
     for path, host in zip(("a", "a/"), hosts, strict=True):
         host.add_service_endpoint(Echo, web_socket_binding(), f"http://127.0.0.1:{port}/{path}")
     hosts[1].add_service_endpoint(Echo, web_socket_binding(), f"http://127.0.0.1:{port}/a")  # taken
-    async with hosts[0]:
+    async with hosts[0], connect(f"ws://127.0.0.1:{port}/a") as client:
         with pytest.raises(ContractError):
             await hosts[1].open()
         await hosts[1].close()
         await hosts[1].abort()
-        async with connect(f"ws://127.0.0.1:{port}/a") as client:
-            await client.send("still there")
-            assert await client.recv() == "still there"
+        await client.send("still there")
+        assert await client.recv() == "still there"
 
 
 async def test_aborting_cuts_every_session_without_a_word_and_stops_listening() -> None:

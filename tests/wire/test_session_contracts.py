@@ -1,6 +1,7 @@
 """Where sessions begin and end by contract, over JSON-RPC: initiating, terminating, onopen, close codes."""
 
 import asyncio
+import gc
 from typing import Any, Protocol
 
 import pytest
@@ -21,6 +22,7 @@ from wsf import (
 )
 from wsf.communication_object import CloseStatus
 from wsf.message import ON_OPEN_ACTION
+from wsf.transports._websocket import WebSocketConnection
 
 
 @callback_contract
@@ -252,3 +254,30 @@ async def test_a_dead_clients_proxy_raises_before_it_looks_at_what_is_sent() -> 
         for call in (room[0].note(unwritable), room[0].confirm(unwritable)):
             with pytest.raises(Exception, match="the channel is Closed"):
                 await call
+
+
+async def test_a_room_of_dead_clients_keeps_no_sockets() -> None:
+    room: list[Any] = []
+
+    class Keeping(CartService):
+        async def start(self) -> str:
+            client = OperationContext.current().get_callback_channel(CartCallback)
+            channel_of(client).faulted += lambda _: room.clear()  # never happens
+            room.append(client)
+            return ""
+
+    def alive(kind: type[Any]) -> int:
+        gc.collect()
+        return sum(isinstance(one, kind) for one in gc.get_objects())
+
+    before = alive(WebSocketConnection)
+    async with serving_json_rpc(Keeping, Cart, 5) as (host, clients):
+        for peer in clients:
+            await peer.call("start")
+        assert alive(WebSocketConnection) == before + 5
+        for peer in clients:
+            await peer.socket.close()
+        await until(lambda: host.counters().sessions == 0)
+        assert len(room) == 5
+        await until(lambda: alive(WebSocketConnection) == before)
+        assert alive(Keeping) == 0

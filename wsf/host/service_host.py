@@ -206,7 +206,7 @@ class ServiceHost(HostLife):
 
         Raises:
             ContractError: As for ``open``; or an endpoint's transport is httpsTransport.
-            InvalidOperationError: The host is open, or was.
+            InvalidOperationError, CommunicationError: The host is open, or was.
         """
         self._demand_created()
         self.build()
