@@ -80,7 +80,7 @@ class ErrorBehavior:
             try:
                 return Verdict(fault_of(fault, operation))
             except Exception as unwritable:  # the service's own mistake in its fault
-                unwritable.__context__ = unwritable.__context__ or error
+                unwritable.__cause__ = error  # the log has both: what was to be told, and why it could not be
                 error = unwritable
         if isinstance(error, ProtocolError):
             code = FaultCode.DESERIALIZATION_FAILED

@@ -623,22 +623,26 @@ class TestWrappers:
                 await peer.call("divide", 1, 1)
         assert log == []
 
-    async def test_a_wrapper_that_hangs_is_an_operation_that_hangs(self, log: list[str]) -> None:
-        """Its session waits, others do not, and the host can be closed."""
+    async def test_a_wrapper_that_waits_is_an_operation_that_waits(self, log: list[str]) -> None:
+        """Its session waits, others do not."""
+        is_waiting, may_go = asyncio.Event(), asyncio.Event()
 
-        class Hanging:
+        class Waiting:
             async def invoke(
                 self, context: OperationContext, arguments: tuple[Any, ...], proceed: Proceed
             ) -> Any:
-                return await (asyncio.Event().wait() if arguments == (1, 0) else proceed(arguments))
+                if arguments == (1, 1):
+                    is_waiting.set()
+                    await may_go.wait()
+                return await proceed(arguments)
 
-        behaviors = [Installing(Hanging())]
-        async with serving_json_rpc(CalcService, Calc, 2, behaviors=behaviors, close_timeout=0.1) as (
-            _,
-            both,
-        ):
-            await both[0].notify("divide", 1, 0)
+        async with serving_json_rpc(CalcService, Calc, 2, behaviors=[Installing(Waiting())]) as (_, both):
+            waiting = [asyncio.create_task(both[0].call("divide", a, 1)) for a in (1, 2)]
+            await is_waiting.wait()
             assert await both[1].call("divide", 4, 2) == 2
+            assert log == ["operation"]
+            may_go.set()
+            assert await asyncio.gather(*waiting) == [1, 2]
 
     async def test_a_wrapper_that_cannot_be_awaited_is_the_services_own_error(self) -> None:
         class Plain:
