@@ -8,20 +8,21 @@ WCF: DispatchOperation, ImmutableDispatchRuntime.
 import asyncio
 import functools
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 import attrs
 from attrs import frozen
 
 from wsf.behaviors import CallbackSettings, OutboxSettings
+from wsf.channel import Inspect
 from wsf.communication_object import CloseStatus, CommunicationState
 from wsf.counters import Meter
 from wsf.description import ContractDescription, OperationDescription
 from wsf.encodings import MessageEncoding
 from wsf.error_behavior import OWN_ERRORS, ErrorBehavior, as_exception
 from wsf.errors import CommunicationError, SerializationError
-from wsf.extensions import DispatchRuntime, OperationWrapper, Proceed, checked
+from wsf.extensions import DispatchRuntime, MessageInspector, OperationWrapper, Proceed
 from wsf.faults import check_faults
 from wsf.formatters import formatter_for
 from wsf.instancing import InstanceContext, Instancing
@@ -29,7 +30,7 @@ from wsf.message import Message
 from wsf.operation_context import OperationContext
 from wsf.throttling import Gate
 
-__all__ = ("DispatchOperation", "ServiceRuntime")
+__all__ = ("DispatchOperation", "ServiceRuntime", "outgoing")
 
 logger = logging.getLogger("wsf.sessions")
 
@@ -54,6 +55,15 @@ class ServiceRuntime:
     def errors(self) -> ErrorBehavior:
         """Who judges this service's errors."""
         return ErrorBehavior(self.name, self.extensions, self.meter, self.include_exception_detail)
+
+
+def outgoing(inspectors: Sequence[MessageInspector]) -> tuple[Inspect, ...]:
+    """What a channel asks about each message on its way out."""
+
+    def asks(inspector: MessageInspector) -> Inspect:
+        return lambda message, channel: _checked(inspector, inspector.sending(message, channel))
+
+    return tuple(asks(inspector) for inspector in reversed(inspectors))
 
 
 class DispatchOperation:
@@ -107,7 +117,7 @@ class DispatchOperation:
     async def _perform(self, context: OperationContext, place: InstanceContext) -> Message | None:
         message = context.incoming_message
         for inspector in self._service.extensions.message_inspectors:
-            message = context.incoming_message = checked(inspector, inspector.received(message, context))
+            message = context.incoming_message = _checked(inspector, inspector.received(message, context))
         await context.turn.begin(place.lock)
         instance = place.instance
         if not place.is_active:
@@ -169,3 +179,16 @@ async def _invoke(
     wrapper: OperationWrapper, context: OperationContext, proceed: Proceed, arguments: tuple[Any, ...]
 ) -> Any:
     return await wrapper.invoke(context, arguments, proceed)
+
+
+def _checked(inspector: MessageInspector, message: object) -> Message:
+    """What an inspector gave back, if it is a message.
+
+    Raises:
+        TypeError: It is not.
+    """
+    if not isinstance(message, Message):
+        raise TypeError(
+            f"{type(inspector).__qualname__} gave back {type(message).__name__}: the message, or another one"
+        )
+    return message

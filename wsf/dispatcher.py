@@ -20,7 +20,7 @@ from wsf.communication_object import CloseStatus, CommunicationState
 from wsf.concurrency import Turn
 from wsf.correlation import PendingCall
 from wsf.description import ContractDescription
-from wsf.dispatch_operation import DispatchOperation, ServiceRuntime
+from wsf.dispatch_operation import DispatchOperation, ServiceRuntime, outgoing
 from wsf.error_behavior import OWN_ERRORS, as_exception
 from wsf.errors import (
     ActionNotSupportedError,
@@ -31,7 +31,7 @@ from wsf.errors import (
     FaultCode,
     ProtocolError,
 )
-from wsf.extensions import MessageInspector, outgoing
+from wsf.extensions import MessageInspector
 from wsf.faults import check_faults, fault_of
 from wsf.formatters import formatter_for
 from wsf.inbox import Arrival

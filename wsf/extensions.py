@@ -7,12 +7,12 @@ WCF: IInstanceProvider, IDispatchMessageInspector, IOperationInvoker with IParam
 IServiceBehavior.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from attrs import define, field
 
-from wsf.channel import DuplexSessionChannel, Inspect
+from wsf.channel import DuplexSessionChannel
 from wsf.communication_object import CloseStatus
 from wsf.description import ServiceDescription
 from wsf.errors import FaultException
@@ -22,6 +22,7 @@ from wsf.operation_context import OperationContext
 
 __all__ = (
     "Behavior",
+    "CloseStatus",
     "DispatchRuntime",
     "ErrorHandler",
     "InstanceContext",
@@ -29,8 +30,7 @@ __all__ = (
     "MessageInspector",
     "OperationWrapper",
     "Proceed",
-    "checked",
-    "outgoing",
+    "ServiceDescription",
 )
 
 #: runs what is left of a call: the next wrapper, at last the operation itself
@@ -141,25 +141,3 @@ class Behavior(Protocol):
     def apply(self, runtime: DispatchRuntime) -> None:
         """Install. Called once for each host, after every behavior has validated."""
         ...
-
-
-def checked(inspector: MessageInspector, message: object) -> Message:
-    """What an inspector gave back, if it is a message.
-
-    Raises:
-        TypeError: It is not.
-    """
-    if not isinstance(message, Message):
-        raise TypeError(
-            f"{type(inspector).__qualname__} gave back {type(message).__name__}: the message, or another one"
-        )
-    return message
-
-
-def outgoing(inspectors: Sequence[MessageInspector]) -> tuple[Inspect, ...]:
-    """What a channel asks about each message on its way out."""
-
-    def asks(inspector: MessageInspector) -> Inspect:
-        return lambda message, channel: checked(inspector, inspector.sending(message, channel))
-
-    return tuple(asks(inspector) for inspector in reversed(inspectors))
