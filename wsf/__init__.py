@@ -2,7 +2,7 @@
 
 This is the service author's door: everything a contract and its implementation need. A host is in
 ``wsf.host``, settings for bindings in code are in ``wsf.bindings``, ``wsf.encodings`` and ``wsf.transports``;
-inspectors, wrappers, error handlers and behaviors, which a service is given from outside, in ``wsf.extensions``.
+what a service is given from outside, inspectors, wrappers, error handlers, behaviors, in ``wsf.extensions``.
 """
 
 from wsf.behaviors import ConcurrencyMode, InstanceContextMode, service_behavior
