@@ -1,7 +1,8 @@
 """wsf: WCF's service model for Python, over WebSockets.
 
 This is the service author's door: everything a contract and its implementation need. A host is in
-``wsf.host``, settings for bindings in code are in ``wsf.bindings``, ``wsf.encodings`` and ``wsf.transports``.
+``wsf.host``, settings for bindings in code are in ``wsf.bindings``, ``wsf.encodings`` and ``wsf.transports``;
+what a service is given from outside, inspectors, wrappers, error handlers, behaviors, in ``wsf.extensions``.
 """
 
 from wsf.behaviors import ConcurrencyMode, InstanceContextMode, service_behavior

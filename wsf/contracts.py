@@ -180,17 +180,21 @@ def fault_contract(
 
     Args:
         detail_type: The data contract of the fault's detail.
+            A detail of a class that derives from it is one, too, unless that class is declared itself.
         code: A positive number of its own, for encodings that number their errors; by default the
             operation's first declared fault is 1, the next 2.
         name: The fault's wire name; the detail's class and ``Fault`` unless given.
         action: The fault's action URI.
 
     Raises:
-        ContractError: ``code`` is not positive, or ``name`` is empty.
+        ContractError: ``detail_type`` is no class, ``code`` is not positive, or ``name`` is empty.
 
     WCF: FaultContractAttribute.
     """
     _refuse_empty("fault_contract", name=name)
+    given: object = detail_type
+    if not isinstance(given, type):
+        raise ContractError(f"@fault_contract({given!r}): give the class of the fault's detail")
     if code is not None and code < 1:
         raise ContractError(f"@fault_contract(code={code}): codes of one's own are positive")
 

@@ -16,19 +16,23 @@ import attrs
 
 from wsf.bindings import Binding
 from wsf.channel import DuplexSessionChannel
-from wsf.communication_object import CloseStatus
+from wsf.communication_object import CloseStatus, CommunicationState
 from wsf.concurrency import Turn
 from wsf.correlation import PendingCall
 from wsf.description import ContractDescription
-from wsf.dispatch_operation import DispatchOperation, ServiceRuntime, blame_peer, handled
+from wsf.dispatch_operation import DispatchOperation, ServiceRuntime, outgoing
+from wsf.error_behavior import OWN_ERRORS, as_exception
 from wsf.errors import (
     ActionNotSupportedError,
     CloseCode,
     CommunicationError,
     ConnectionClosedError,
+    ContractError,
     FaultCode,
     ProtocolError,
 )
+from wsf.extensions import MessageInspector
+from wsf.faults import check_faults, fault_of
 from wsf.formatters import formatter_for
 from wsf.inbox import Arrival
 from wsf.instancing import InstanceContext
@@ -49,13 +53,14 @@ _DONE: Final = Message(b"null", MessageType.TEXT)
 class _Session:
     """What the dispatcher keeps of one session."""
 
-    __slots__ = ("channel", "has_begun", "instance", "is_leaving", "loop", "tasks")
+    __slots__ = ("channel", "has_begun", "inspectors", "instance", "is_leaving", "loop", "tasks")
 
     def __init__(self, channel: DuplexSessionChannel, loop: "asyncio.Task[None]") -> None:
         self.channel = channel
         self.instance: InstanceContext | None = None
         self.has_begun = False
         self.is_leaving = False
+        self.inspectors: list[MessageInspector] = []  # those that hear of its end
         self.loop = loop
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -83,6 +88,7 @@ class Dispatcher:
         self._binding = binding
         self._wire = wire
         self._service = service
+        self._errors = service.errors
         self._operations: dict[str, DispatchOperation] = {}
         for operation in contract.operations:
             dispatched = DispatchOperation(contract, operation, binding.encoding, service)
@@ -96,6 +102,7 @@ class Dispatcher:
                 binding.encoding.body_style,
                 binding.encoding.json_quotas,
             )
+            check_faults(operation)
         self._sessions: set[_Session] = set()
         self._closing: CloseStatus | None = None
         self._empty = asyncio.Event()
@@ -122,7 +129,8 @@ class Dispatcher:
         began = time.monotonic()
         self._enter(session)
         try:
-            await self._part(session, await self._converse(session))
+            if await self._welcome(session):
+                await self._part(session, await self._converse(session))
         finally:
             channel.abort()
             await self._leave(session, time.monotonic() - began)
@@ -155,15 +163,36 @@ class Dispatcher:
                 await self._empty.wait()
 
     def _enter(self, session: _Session) -> None:
-        channel, inspectors = session.channel, self._service.extensions.message_inspectors
-        for inspector in inspectors:
-            inspector.connect(channel)
-        channel.sending = tuple(inspector.sending for inspector in reversed(inspectors))
+        channel = session.channel
+        channel.sending = outgoing(self._service.extensions.message_inspectors)
         self._sessions.add(session)
         self._empty.clear()
         self._service.meter.sessions_opened += 1
         channel.open()
         logger.info("session opened: %s %s", _named(session), self._service.name)
+
+    async def _welcome(self, session: _Session) -> bool:
+        """Let the inspectors see a session that begins; False if one of them refused it, and it has ended."""
+        for inspector in self._service.extensions.message_inspectors:
+            try:
+                inspector.connect(session.channel)
+            except OWN_ERRORS as raised:  # what its author says of this session, or a mistake of its author's
+                error = as_exception(raised)
+                where = f"{type(inspector).__qualname__}.connect"
+                await self._part(session, self._errors.refusal(error, where))
+                self._errors.handle(error)
+                return False
+            session.inspectors.append(inspector)
+        return True
+
+    def _farewell(self, session: _Session, status: CloseStatus) -> None:
+        for inspector in reversed(session.inspectors):
+            try:
+                inspector.closed(session.channel, status)
+            except OWN_ERRORS as raised:  # the others hear of it all the same, and the host can end
+                error = as_exception(raised)
+                self._errors.blame_service(error, f"{type(inspector).__qualname__}.closed")
+                self._errors.handle(error)
 
     async def _leave(self, session: _Session, lasted: float) -> None:
         channel = session.channel
@@ -185,8 +214,7 @@ class Dispatcher:
             meter.read_ahead_bytes_most = max(meter.read_ahead_bytes_most, channel.inbox.size_most)
             meter.pending_calls_most = max(meter.pending_calls_most, channel.pending.most)
             meter.replies_dropped += channel.pending.unrelated
-            for inspector in self._service.extensions.message_inspectors:
-                inspector.closed(channel, status)
+            self._farewell(session, status)
             if not self._sessions:
                 self._empty.set()
             logger.info(
@@ -210,7 +238,8 @@ class Dispatcher:
         except ConnectionClosedError as end:
             return end
         except ProtocolError as error:
-            return blame_peer(self._service.meter, error)
+            self._errors.handle(error)
+            return self._errors.blame_peer(error)
         if session.tasks:
             await asyncio.wait(session.tasks)
         return self._closing
@@ -238,7 +267,8 @@ class Dispatcher:
         description = operation.description
         if not (session.has_begun or description.is_initiating):
             error = ProtocolError(f"{description.name} cannot be the first call of a session")
-            return blame_peer(self._service.meter, error)
+            self._errors.handle(error)
+            return self._errors.blame_peer(error)
         session.has_begun = True
         # from here on the message is accepted: closing waits until it has been served
         session.channel.running_operations += 1
@@ -322,16 +352,21 @@ class Dispatcher:
     def _unhandled(self, session: _Session, message: Message) -> CloseStatus | None:
         """No operation takes it: who waits for an answer gets a fault; who does not loses the session.
 
-        WCF's built-in unhandled handler closes in both cases, unless an error handler deals with it.
+        Unless an error handler provides a fault, or says that it is dealt with. WCF's built-in unhandled
+        handler closes in both cases.
         """
         if message.message_id is None and self._binding.encoding.may_ignore(message):
             return None
         error = ActionNotSupportedError("no operation takes this message")
-        is_handled = handled(self._service.extensions, error)
+        provided = self._errors.provided(error)
         if message.message_id is not None:
-            self._reply(session, message, _fault(FaultCode.ACTION_NOT_SUPPORTED, str(error)))
-            return None
-        return None if is_handled else blame_peer(self._service.meter, error)
+            fault = _fault(FaultCode.ACTION_NOT_SUPPORTED, str(error))
+            if provided is not None:
+                with contextlib.suppress(ValueError, ContractError):  # its detail has no JSON form
+                    fault = Message(fault=fault_of(provided, None))
+            self._reply(session, message, fault)
+        is_handled = self._errors.handle(error) or provided is not None
+        return None if is_handled or message.message_id is not None else self._errors.blame_peer(error)
 
     def _screen(self, session: _Session, arrival: Arrival) -> Arrival | None:
         """Answer at once what needs no operation for its answer; what is left to be served, if anything is.
@@ -376,8 +411,18 @@ class Dispatcher:
         return awaited[0] if awaited and len(holders) >= limit else None
 
     def _reply(self, session: _Session, message: Message, reply: Message) -> None:
-        with contextlib.suppress(CommunicationError):  # nobody is there to hear it
+        """Answer without an operation; an inspector that does not let it pass ends the session."""
+        try:
             session.channel.send(attrs.evolve(reply, relates_to=message.message_id))
+        except OWN_ERRORS as raised:
+            if session.channel.state is not CommunicationState.OPENED:
+                return  # nobody is there to hear it
+            error = as_exception(raised)
+            end = cast("CloseStatus", self._errors.blame_service(error, "(an answer)").end)
+            task = asyncio.create_task(self._part(session, end))
+            session.tasks.add(task)
+            task.add_done_callback(session.tasks.discard)
+            self._errors.handle(error)
 
 
 def _fault(code: FaultCode, reason: str) -> Message:

@@ -224,6 +224,11 @@ class FaultException(CommunicationError, Generic[D]):  # noqa: N818 - WCF's name
         reason: For people. It is sent as it is: no secrets.
         detail: An instance of a data contract, or None.
         code: SENDER, or what the other side of a callback said it was.
+        is_received: Whether a client answered a call with it. An operation that lets such a one pass has not
+            answered: its own caller is told of an internal error, and nothing that another client wrote.
+
+    Raises:
+        TypeError: ``reason`` is no text, or ``code`` no FaultCode.
 
     WCF: FaultException, ``FaultException<TDetail>``, whose constructor has the detail first.
     """
@@ -231,6 +236,7 @@ class FaultException(CommunicationError, Generic[D]):  # noqa: N818 - WCF's name
     reason: str
     detail: D
     code: FaultCode
+    is_received: bool = False
 
     @overload
     def __init__(
@@ -241,6 +247,14 @@ class FaultException(CommunicationError, Generic[D]):  # noqa: N818 - WCF's name
     def __init__(
         self, reason: str = NO_REASON, detail: object = None, *, code: FaultCode = FaultCode.SENDER
     ) -> None:
+        given: tuple[object, object] = (reason, code)  # by callers whom nobody type-checks, too
+        if not isinstance(given[0], str):
+            raise TypeError(
+                f"the reason of a FaultException is a text, not {type(reason).__name__}: "
+                f"FaultException(reason, detail)"
+            )
+        if not isinstance(given[1], FaultCode):
+            raise TypeError(f"the code of a FaultException is a FaultCode, not {type(code).__name__}")
         super().__init__(reason)
         self.reason = reason
         self.detail = cast("D", detail)

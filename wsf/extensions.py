@@ -2,8 +2,9 @@
 
 An *instance provider* makes its objects, *message inspectors* see what comes and goes, *operation wrappers*
 run around each operation, *error handlers* turn errors into faults, and a *behavior* installs them. Order is
-list order, reversed on the way out. WCF: IInstanceProvider, IDispatchMessageInspector, IOperationInvoker with
-IParameterInspector, IErrorHandler, IServiceBehavior.
+list order, reversed on the way out. What one of them raises is as if the operation, or the send, had.
+WCF: IInstanceProvider, IDispatchMessageInspector, IOperationInvoker with IParameterInspector, IErrorHandler,
+IServiceBehavior.
 """
 
 from collections.abc import Awaitable, Callable
@@ -21,6 +22,7 @@ from wsf.operation_context import OperationContext
 
 __all__ = (
     "Behavior",
+    "CloseStatus",
     "DispatchRuntime",
     "ErrorHandler",
     "InstanceContext",
@@ -28,6 +30,7 @@ __all__ = (
     "MessageInspector",
     "OperationWrapper",
     "Proceed",
+    "ServiceDescription",
 )
 
 #: runs what is left of a call: the next wrapper, at last the operation itself
@@ -37,30 +40,36 @@ Proceed = Callable[[tuple[Any, ...]], Awaitable[Any]]
 class MessageInspector:
     """Sees every message of a service. Derive from it and override what you need; nothing here may wait.
 
-    What ``received`` and ``sending`` raise is as if the operation, or the send, had raised it.
+    ``connect`` and ``received`` run in list order, ``sending`` and ``closed`` in the reverse of it.
     WCF: IDispatchMessageInspector, IClientMessageInspector of the callbacks, IChannelInitializer.
     """
 
     def connect(self, channel: DuplexSessionChannel) -> None:
-        """A session begins. WCF: ``IChannelInitializer.Initialize``."""
+        """A session begins; its channel is open.
+
+        What this raises refuses the session: a FaultException closes it with 1008 and its reason, a
+        ProtocolError with its own code, anything else with 1011. WCF: ``IChannelInitializer.Initialize``.
+        """
 
     def received(self, message: Message, context: OperationContext) -> Message:
         """A message on its way to its operation, before the lock: the same one, or another.
 
-        WCF: ``AfterReceiveRequest``.
+        Which operation it is has been decided. What this raises is as if the operation had raised it.
+        Answers to callbacks do not come here. WCF: ``AfterReceiveRequest``.
         """
         return message
 
     def sending(self, message: Message, channel: DuplexSessionChannel) -> Message:
-        """A message on its way to the client, a reply or a callback: the same one, or another.
+        """A message on its way to the client, an answer or a callback: the same one, or another.
 
-        One that is given back as it came is encoded once for all clients that get it.
+        One that is given back as it came is encoded once for all clients that get it. What this raises,
+        whoever sends gets: a service from its callback, the dispatcher as if the operation had raised it.
         WCF: ``BeforeSendReply``, ``BeforeSendRequest``.
         """
         return message
 
     def closed(self, channel: DuplexSessionChannel, status: CloseStatus) -> None:
-        """A session has ended."""
+        """A session has ended that this inspector let begin. What it raises is logged."""
 
 
 class OperationWrapper(Protocol):
@@ -70,25 +79,35 @@ class OperationWrapper(Protocol):
     """
 
     async def invoke(self, context: OperationContext, arguments: tuple[Any, ...], proceed: Proceed) -> Any:
-        """``return await proceed(arguments)``, and whatever is to be done before, after or instead."""
+        """``return await proceed(arguments)``, and whatever is to be done before, after or instead.
+
+        The first wrapper is the outermost. What it returns is the operation's result, what it raises the
+        operation's error; who proceeds twice, calls twice.
+        """
         ...
 
 
 class ErrorHandler:
-    """Sees every error of a service. Derive from it and override what you need. WCF: IErrorHandler."""
+    """Sees every error of a service. Derive from it and override what you need; nothing here may wait.
+
+    Handlers are asked, and told, in list order. What they raise is logged, and changes nothing.
+    WCF: IErrorHandler.
+    """
 
     def provide_fault(
         self, error: Exception, fault: FaultException[Any] | None
     ) -> FaultException[Any] | None:
-        """What the caller is told, and the session goes on; None: nothing, and the error takes its course.
+        """What the caller is told, and the session goes on. None: nothing to add.
 
-        ``fault`` is what the handlers before this one provide. WCF: ``ProvideFault``.
+        ``fault`` is what the handlers before this one provide; at first, the error, if it is a fault. If
+        nobody provides one, the error takes its course. WCF: ``ProvideFault``.
         """
-        return fault
+        return None
 
     def handle_error(self, error: Exception) -> bool:
-        """Called after the caller has been answered. True: a session need not end for an error outside of
-        operations. WCF: ``HandleError``.
+        """Called once for each error, when the caller has been answered and the operation has ended.
+
+        True: the session need not end for a message that no operation takes. WCF: ``HandleError``.
         """
         return False
 
@@ -98,7 +117,8 @@ class DispatchRuntime:
     """Where a behavior installs what it brings, while the host is built. WCF: DispatchRuntime.
 
     Attributes:
-        instance_provider: Makes the service objects; None: the class itself.
+        instance_provider: Makes the service objects; None: the class itself. The last behavior that sets it
+            wins, and may wrap what it found.
     """
 
     instance_provider: InstanceProvider | None = None

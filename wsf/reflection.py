@@ -105,6 +105,11 @@ def implementation_of(service: type[Any], contract: ContractDescription) -> None
             )
         if not inspect.iscoroutinefunction(function):
             raise ContractError(f"{where} ({_location(function)}) must be an 'async def', as in its contract")
+        if fault_attributes(function):
+            raise ContractError(
+                f"{where} ({_location(function)}) declares a fault: callers read the contract, so write "
+                f"@fault_contract at {operation.location}"
+            )
         _check_parameters(where, function, operation)
 
 
@@ -238,20 +243,22 @@ def _operation(
 
 
 def _faults(where: str, function: Any, action_base: str) -> tuple[FaultDescription, ...]:
-    faults: dict[type[Any], FaultDescription] = {}
-    codes: set[int] = set()
+    """What an operation declares; no two of one detail, name or code. WCF: SFxFaultContractDuplicate..."""
+    faults: list[FaultDescription] = []
     for position, noted in enumerate(fault_attributes(function), 1):
         name = noted.name or f"{noted.detail_type.__name__}Fault"
-        code = noted.code or position
-        if noted.detail_type in faults or code in codes:
-            raise ContractError(
-                f"{where} declares two faults with "
-                + (f"the code {code}" if code in codes else f"the detail {noted.detail_type.__qualname__}")
-            )
-        codes.add(code)
-        action = noted.action or f"{action_base}{name}"
-        faults[noted.detail_type] = FaultDescription(noted.detail_type, name, action, code)
-    return tuple(faults.values())
+        code, detail = noted.code or position, noted.detail_type
+        for other in faults:
+            if other.detail_type is detail:
+                raise ContractError(f"{where} declares two faults with the detail {detail.__qualname__}")
+            if other.name == name:
+                raise ContractError(f"{where} declares two faults named {name}: give one another name=")
+            if other.code == code:
+                raise ContractError(
+                    f"{where} declares two faults with the code {code}: give one another code="
+                )
+        faults.append(FaultDescription(detail, name, noted.action or f"{action_base}{name}", code))
+    return tuple(faults)
 
 
 def _types(where: str, function: Any) -> tuple[tuple[ParameterDescription, ...], Any]:

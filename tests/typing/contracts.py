@@ -5,12 +5,13 @@ An ignore that ignores nothing is an error here, so each one is a test: the line
 
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from typing import Protocol, assert_type
+from typing import Any, Protocol, assert_type
 
 from attrs import define, field
 
 from wsf import (
     DuplexSessionChannel,
+    FaultException,
     InstanceContextMode,
     Message,
     MessageType,
@@ -20,10 +21,13 @@ from wsf import (
     data_contract,
     data_contracts,
     data_member,
+    fault_contract,
     operation_contract,
     service_behavior,
     service_contract,
 )
+from wsf.extensions import DispatchRuntime, ErrorHandler, MessageInspector, Proceed, ServiceDescription
+from wsf.host import ServiceHost
 
 
 @define
@@ -123,3 +127,67 @@ Invoice()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 Special()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 data_member("Id")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 data_member(order="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@service_contract
+class Shop(Protocol):
+    @operation_contract
+    @fault_contract(Quote, code=3)
+    async def buy(self, count: int) -> str: ...
+
+
+class ShopService(Shop):
+    async def buy(self, count: int) -> str:
+        if count > 3:
+            raise FaultException("too many", Quote("x"))
+        raise FaultException("closed")
+
+
+class WrongShop(Shop):
+    async def buy(self, count: str) -> str:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        return count
+
+
+assert_type(FaultException("too many", Quote("x")), FaultException[Quote])
+assert_type(FaultException("too many", Quote("x")).detail, Quote)
+assert_type(FaultException("closed"), FaultException[None])
+FaultException(Quote("x"))  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+fault_contract("Quote")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+wrong: FaultException[Quote] = FaultException("closed")  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+
+
+async def caught(shop: Shop) -> None:
+    assert_type(await shop.buy(3), str)
+    try:
+        await shop.buy(4)
+    except FaultException as fault:
+        assert_type(fault.reason, str)
+
+
+class Handler(ErrorHandler):
+    def provide_fault(
+        self, error: Exception, fault: FaultException[Any] | None
+    ) -> FaultException[Any] | None:
+        return FaultException("too many", Quote("x")) if isinstance(error, OverflowError) else None
+
+
+class WrongInspector(MessageInspector):
+    def received(self, message: Message, context: OperationContext) -> None: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+
+
+class Wrapper:
+    async def invoke(self, context: OperationContext, arguments: tuple[Any, ...], proceed: Proceed) -> Any:
+        return await proceed(arguments)
+
+
+class Extensions:
+    def validate(self, description: ServiceDescription) -> None: ...
+
+    def apply(self, runtime: DispatchRuntime) -> None:
+        runtime.error_handlers.append(Handler())
+        runtime.operation_wrappers.append(Wrapper())
+        runtime.message_inspectors.append(Wrapper())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+ServiceHost(ShopService, behaviors=[Extensions()])
+ServiceHost(ShopService, behaviors=[Wrapper()])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]

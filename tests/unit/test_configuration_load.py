@@ -88,7 +88,7 @@ BROKEN_XML = """\
         <host>timeouts</host>
       </service>
     </services>
-    <extensions><behaviorExtensions/></extensions>
+    <extensions><behaviorExtensions><add name="a" type="Company.A, Company"/></behaviorExtensions></extensions>
   </system.serviceModel>
   <startup>
     <supportedRuntime version="v4.0" sku=".NETFramework,Version=v4.5"/>
@@ -109,7 +109,7 @@ App.config:18:9: endpoint: 'contract' is missing
 App.config:18:27: address: write 'http://localhost:8004/chatservice': what listens is HTTP, and clients connect to ws://
 App.config:18:106: bindingConfiguration: there is no 'webSocketBinding' (did you mean 'webSocketHttpBinding'?)
 App.config:19:15: host: text is not read: 'timeouts'
-App.config:22:5: extensions is refused: YAML names a class from outside as package.module:ClassName"""  # noqa: E501 - lines as they are printed
+App.config:22:56: type: 'Company.A, Company' is not of the form package.module:ClassName"""  # noqa: E501 - lines as they are printed
 
 GOOD = """\
 services:

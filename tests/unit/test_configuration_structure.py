@@ -395,11 +395,13 @@ def test_what_is_no_class_from_outside_is_refused_by_name(name: str, text: str) 
     assert problems(found) == [f"f:3:37: {text}"]
 
 
-def test_xml_cannot_name_a_class_from_outside() -> None:
+def test_an_xml_element_cannot_name_a_class_from_outside() -> None:
     text = (
         "<configuration><system.serviceModel><bindings><customBinding><binding>\n"
         "<byteStreamMessageEncoding/><a:FooTransport/>"
         "</binding></customBinding></bindings></system.serviceModel></configuration>"
     )
     found = structure(xml.read(text, "f"), ServiceModel, imports=False)
-    assert problems(found) == ["f:2:29: 'a:FooTransport': only YAML can name a class from outside"]
+    assert problems(found) == [
+        "f:2:29: 'a:FooTransport': an element cannot name a class: give it a name in <extensions>"
+    ]

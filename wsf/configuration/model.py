@@ -12,15 +12,19 @@ from attrs import Attribute, field, frozen, validators
 
 from wsf.behaviors import CallbackSettings, OutboxSettings, ServiceDebug, ServiceMetadata, ServiceThrottling
 from wsf.bindings import Binding
+from wsf.configuration.outside import check_name
 from wsf.credentials import ServiceCredentials
 from wsf.settings import Seconds, no_effect, refused
 
 __all__ = (
+    "BehaviorExtensions",
     "BehaviorsElement",
     "Bindings",
     "DataContractSerializerElement",
     "EndpointBehaviorElement",
     "EndpointElement",
+    "ExtensionElement",
+    "ExtensionsElement",
     "HostElement",
     "HostTimeoutsElement",
     "ServiceAuthenticationElement",
@@ -31,6 +35,9 @@ __all__ = (
 
 #: the bindings of each kind, by the kind's word: ``customBinding``
 Bindings = NewType("Bindings", dict[str, tuple[Binding, ...]])
+
+#: behaviors from outside, each under its own key, in file order
+BehaviorExtensions = NewType("BehaviorExtensions", tuple[Any, ...])
 
 _NO_WSDL: Final = "there is no WSDL to write it in"
 _NO_STANDARD_ENDPOINTS: Final = "there are no standard endpoints: write address, binding and contract"
@@ -45,6 +52,10 @@ _STATIC_CONTENT: Final = re.compile(r"(?:[^\W\d]\w*\.)*[^\W\d]\w*:[\w-][\w.-]*(?
 def _is_static_content(_instance: object, _attribute: "Attribute[str]", value: str) -> None:
     if value and not _STATIC_CONTENT.fullmatch(value):
         raise ValueError(f"{value!r} is not of the form package:folder")
+
+
+def _is_class_name(_instance: object, _attribute: "Attribute[str]", value: str) -> None:
+    check_name(value)
 
 
 @frozen
@@ -139,9 +150,14 @@ class ServiceAuthenticationElement:
 
 @frozen
 class ServiceBehaviorElement:
-    """How a service behaves. WCF: ServiceBehaviorElement; ``outbox`` and ``callbacks`` are wsf's own."""
+    """How a service behaves. WCF: ServiceBehaviorElement; ``outbox`` and ``callbacks`` are wsf's own.
+
+    Attributes:
+        behaviors: Those from outside; for all services that name this element, the same objects.
+    """
 
     name: str = ""
+    behaviors: BehaviorExtensions = BehaviorExtensions(())
     service_throttling: ServiceThrottling = field(factory=ServiceThrottling)
     service_debug: ServiceDebug = field(factory=ServiceDebug)
     service_metadata: ServiceMetadata = field(factory=ServiceMetadata)
@@ -177,6 +193,29 @@ class EndpointBehaviorElement:
     web_http: Any = refused("there is no REST endpoint", default=None)
 
 
+@frozen(kw_only=True)
+class ExtensionElement:
+    """A name for a class from outside. WCF: ExtensionElement.
+
+    Attributes:
+        name: The key, or the element, that stands for it.
+        type: The class, ``package.module:ClassName``.
+    """
+
+    name: str
+    type: str = field(validator=_is_class_name)
+
+
+@frozen
+class ExtensionsElement:
+    """Names for classes from outside. WCF: ExtensionsSection."""
+
+    behavior_extensions: tuple[ExtensionElement, ...] = ()
+    binding_element_extensions: tuple[ExtensionElement, ...] = ()
+    binding_extensions: Any = refused("write a customBinding", default=None)
+    endpoint_extensions: Any = refused(_NO_STANDARD_ENDPOINTS, default=None)
+
+
 @frozen
 class BehaviorsElement:
     """WCF: BehaviorsSection. The one without a name is for all that name none."""
@@ -199,7 +238,7 @@ class ServiceModel:
     tracking: Any = no_effect("there are no workflows", default=None)
     com_contracts: Any = refused("there is no COM+", default=None)
     common_behaviors: Any = refused("write a behavior without a name", default=None)
-    extensions: Any = refused("YAML names a class from outside as package.module:ClassName", default=None)
+    extensions: ExtensionsElement = ExtensionsElement()
     protocol_mapping: Any = refused("there are no default endpoints: write each one", default=None)
     routing: Any = refused("there is no routing service", default=None)
     standard_endpoints: Any = refused(_NO_STANDARD_ENDPOINTS, default=None)

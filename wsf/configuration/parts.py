@@ -36,13 +36,16 @@ def family_of(word: str, parts: Parts) -> str | None:
     return None
 
 
-def misplaced(node: Node, parts: Parts, settings: Collection[str]) -> Iterator[Problem]:
+def misplaced(
+    node: Node, parts: Parts, settings: Collection[str], names: Mapping[str, str]
+) -> Iterator[Problem]:
     """What is wrong with the parts of a binding as a whole: one of each family, in the families' order.
 
     Args:
         node: The binding.
         parts: The families, in their order.
         settings: Its keys that are no parts.
+        names: What the file calls classes from outside.
 
     Raises:
         Misfit: The binding is no mapping.
@@ -50,7 +53,7 @@ def misplaced(node: Node, parts: Parts, settings: Collection[str]) -> Iterator[P
     found: dict[str, Node] = {}
     order = list(parts)
     for child in members(node):
-        family = None if child.key in settings else family_of(child.key, parts)
+        family = None if child.key in settings else family_of(names.get(child.key, child.key), parts)
         if family is None:
             continue
         later = [found[other] for other in order[order.index(family) + 1 :] if other in found]

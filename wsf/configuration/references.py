@@ -12,13 +12,15 @@ from attrs import frozen
 from wsf import families
 from wsf.configuration.addresses import absolute, is_relative, joined
 from wsf.configuration.document import Document, Node, Problem
-from wsf.configuration.model import NOT_IN_WSF, EndpointElement
+from wsf.configuration.model import NOT_IN_WSF, EndpointElement, ServiceBehaviorElement
+from wsf.configuration.outside import Names, names_in
 from wsf.configuration.shapes import Misfit, items
 from wsf.configuration.words import camel_case, did_you_mean, listing, nearest, quoted
 
 __all__ = ("address_problem", "check")
 
 _CONFIGURATION: Final = "bindingConfiguration"
+_BEHAVIOR_KEYS: Final = frozenset(camel_case(field.name) for field in attrs.fields(ServiceBehaviorElement))
 _ENDPOINT_KEYS: Final = tuple(camel_case(field.name) for field in attrs.fields(EndpointElement))
 
 
@@ -42,6 +44,7 @@ def check(document: Document) -> Iterator[Problem]:
     """Every name that is missing, wrong or there twice."""
     root = document.root()
     services, bindings, behaviors = (root.get(key) for key in ("services", "bindings", "behaviors"))
+    yield from _extensions(root.get("extensions"))
     yield from _doubles(_listed(services), may_be_unnamed=False)
     for owner in (bindings, behaviors):
         for collection in owner.nodes() if owner is not None else ():
@@ -51,7 +54,7 @@ def check(document: Document) -> Iterator[Problem]:
         bindings={kind.key: _by_name(kind) for kind in kinds},
         service_behaviors=_by_name(behaviors and behaviors.get("serviceBehaviors")),
         endpoint_behaviors=_by_name(behaviors and behaviors.get("endpointBehaviors")),
-        schemes=_schemes(kinds),
+        schemes=_schemes(kinds, names_in(root, "bindingElementExtensions")),
     )
     for service in _listed(services):
         yield from _service(service, known)
@@ -77,6 +80,26 @@ def address_problem(address: str, bases: Mapping[str, str], scheme: str | None) 
     if scheme in (None, found):
         return None
     return f"{quoted(address)} begins with {found}://, but the binding's transport listens on {scheme}://"
+
+
+def _extensions(extensions: Node | None) -> Iterator[Problem]:
+    """Names that are given twice, or that are words of ours already."""
+    for collection in extensions.nodes() if extensions is not None else ():
+        yield from _doubles(_listed(collection))
+        known = _words(collection.key)
+        for node in _listed(collection):
+            name = node.get("name")
+            if name is not None and node.text("name") in known:
+                yield name.at_value(f"name: {quoted(node.text('name'))} is a word of wsf already")
+
+
+def _words(collection: str) -> Collection[str]:
+    """The keys beside which the names of a collection of ``extensions`` stand."""
+    if collection == "behaviorExtensions":
+        return _BEHAVIOR_KEYS
+    bindings = (families.find("bindings", kind) for kind in families.words("bindings"))
+    own = {camel_case(field.name) for binding in bindings for field in attrs.fields(binding)}
+    return own | {word for family in families.FAMILY_SUFFIXES for word in families.words(family)}
 
 
 def _listed(collection: Node | None) -> list[Node]:
@@ -191,9 +214,9 @@ def _scheme(binding: Node | None) -> str | None:
     return None if word is None else _scheme_of(word)
 
 
-def _schemes(kinds: Iterable[Node]) -> Collection[str] | None:
+def _schemes(kinds: Iterable[Node], names: Names) -> Collection[str] | None:
     bindings = (binding for kind in kinds for binding in kind.nodes())
-    if any(":" in part.key for binding in bindings for part in binding.nodes()):
+    if any(":" in part.key or part.key in names for binding in bindings for part in binding.nodes()):
         return None
     return {_scheme_of(word) for word in families.words("transports")}
 

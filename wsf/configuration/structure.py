@@ -5,8 +5,7 @@ camelCase in files. Nothing is coerced, nothing is ignored, and nobody stops at 
 not fit raises a ``Misfit`` that knows its place, and cattrs' own exception groups carry it up.
 """
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from enum import Enum
 from functools import cache, partial
 from itertools import islice
@@ -14,13 +13,21 @@ from operator import eq
 from typing import Any, Final, Generic, NoReturn, TypeVar, cast, get_args, get_origin
 
 import attrs
-from cattrs import BaseValidationError, ClassValidationError, Converter
+from cattrs import BaseValidationError, ClassValidationError, Converter, StructureHandlerNotFoundError
 
 from wsf import families
 from wsf.configuration import scalars
 from wsf.configuration.bounds import MAX_PROBLEMS
 from wsf.configuration.document import Document, Node, Problem
-from wsf.configuration.model import NOT_IN_WSF, Bindings, ServiceModel
+from wsf.configuration.model import (
+    NOT_IN_WSF,
+    BehaviorExtensions,
+    Bindings,
+    EndpointBehaviorElement,
+    ServiceBehaviorElement,
+    ServiceModel,
+)
+from wsf.configuration.outside import Names, check_name, class_of, names_in, parameters_of, said
 from wsf.configuration.parts import Parts, family_of, field_of, misplaced, parts_of
 from wsf.configuration.shapes import Misfit, Settings, complaint, items, members, raise_unknown, text
 from wsf.configuration.words import camel_case, listing, nearest, quoted
@@ -41,7 +48,8 @@ _UNITS: Final[Mapping[Any, Callable[[str], Any]]] = {
     ByteCount: scalars.byte_count,
 }
 
-_EXTERNAL: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
+#: what makes an object a behavior: wsf.extensions, which a file's reader does not load
+_BEHAVIOR: Final = ("validate", "apply")
 
 
 @attrs.frozen
@@ -76,7 +84,7 @@ def structure(document: Document, kind: type[T], *, imports: bool) -> Structure[
         kind: The class of the model: ``ServiceModel``.
         imports: Whether classes from outside are imported; else ``External`` stands for their objects.
     """
-    reading = _Reading(imports)
+    reading = _Reading(document.root(), imports)
     model: T | None = None
     try:
         model = reading.converter.structure(document.root(), kind)
@@ -89,17 +97,20 @@ def structure(document: Document, kind: type[T], *, imports: bool) -> Structure[
 class _Reading:
     """One reading of one document. The hooks take a ``Node`` where cattrs takes any object."""
 
-    def __init__(self, imports: bool) -> None:
+    def __init__(self, root: Node, imports: bool) -> None:
         self.problems: list[Problem] = []  # those that leave the rest of their object readable
         self.warnings: list[Problem] = []
         self.externals: list[Node] = []
         self._imports = imports
+        self._behaviors = names_in(root, "behaviorExtensions")
+        self._elements = names_in(root, "bindingElementExtensions")
         self.converter = Converter(detailed_validation=True, forbid_extra_keys=True)
         for kind, read in _SCALARS.items():
             self.converter.register_structure_hook(kind, partial(_scalar, read))
         for alias, read in _UNITS.items():  # cattrs takes what is no class by a predicate
             self.converter.register_structure_hook_func(partial(eq, alias), partial(_scalar, read))
         self.converter.register_structure_hook(Bindings, self._bindings)
+        self.converter.register_structure_hook(ServiceBehaviorElement, self._service_behavior)
         self.converter.register_structure_hook_func(_is_opaque, lambda node, _: node.tree)
         self.converter.register_structure_hook_func(_is_enum, _member)
         self.converter.register_structure_hook_func(_is_tuple, self._tuple)
@@ -107,7 +118,19 @@ class _Reading:
 
     def _class(self, node: Node, cls: type[Any]) -> Any:
         settings = _settings(cls)
-        return self._filled(node, cls, settings, lambda child: _refuse_unknown(child, settings))
+        return self._filled(node, cls, settings, lambda child: self._refuse(child, cls, settings))
+
+    def _service_behavior(self, node: Node, cls: type[Any]) -> Any:
+        """What is no setting of a service behavior is a behavior from outside. Their order is the file's."""
+        settings, behaviors = _settings(cls), list[Any]()
+
+        def read(child: Node) -> tuple[str, Any]:
+            if ":" not in child.key and child.key not in self._behaviors:
+                _refuse_unknown(child, [*settings, *self._behaviors])
+            behaviors.append(self._external(child, self._behaviors, _BEHAVIOR))
+            return "behaviors", BehaviorExtensions(tuple(behaviors))
+
+        return self._filled(node, cls, settings, read)
 
     def _filled(
         self,
@@ -200,33 +223,59 @@ class _Reading:
         settings = _settings(cls)
         parts = parts_of(settings)
         own = {key: setting for key, setting in settings.items() if f"{key}s" not in parts}
-        self.problems += islice(misplaced(node, parts, own), MAX_PROBLEMS)
+        self.problems += islice(misplaced(node, parts, own, self._elements), MAX_PROBLEMS)
         placeholders = {field_of(family): External("") for family in parts}
         return self._filled(node, cls, own, partial(self._part, own, parts), **placeholders)
 
     def _part(self, own: Settings, parts: Parts, node: Node) -> tuple[str, Any]:
-        family = family_of(node.key, parts)
-        if family is not None and ":" in node.key:
-            return field_of(family), self._external(node)
+        family = family_of(self._elements.get(node.key, node.key), parts)
+        if family is not None and (":" in node.key or node.key in self._elements):
+            return field_of(family), self._external(node, self._elements)
         if family is None or node.key not in parts[family]:
-            _refuse_part(node, own, parts)
+            _refuse_part(node, own, parts, self._elements)
         return field_of(family), self.converter.structure(node, families.find(family, node.key))
 
-    def _external(self, node: Node) -> Any:
-        if node.entry.noun == "element":
-            raise Misfit(node.at_key(f"{quoted(node.key)}: only YAML can name a class from outside"))
-        if not _EXTERNAL.fullmatch(node.key):
-            raise Misfit(node.at_key(f"{quoted(node.key)} is not of the form package.module:ClassName"))
+    def _external(self, node: Node, names: Names, methods: Collection[str] = ()) -> Any:
+        """An object of a class from outside, with the settings that stand under its key."""
+        name = names.get(node.key)
+        if name is None:
+            _check_key(node)
+            name = node.key
         if not self._imports:
             self.externals.append(node)
-            return External(node.key)
+            return External(name)
+        cls = class_of(node, name, methods)
+        if not (methods or attrs.has(cls)):
+            raise Misfit(node.at_key(f"{name} is not an attrs class"))
         try:
-            cls = families.resolve(node.key)
-        except LookupError as error:
-            raise Misfit(node.at_key(str(error))) from None
-        if not (isinstance(cls, type) and attrs.has(cls)):
-            raise Misfit(node.at_key(f"{node.key} is not an attrs class"))
-        return self.converter.structure(node, cls)
+            if attrs.has(cls):
+                return self._class(node, cls)
+            settings = {camel_case(key): setting for key, setting in parameters_of(cls).items()}
+            return self._filled(node, cls, settings, lambda child: self._refuse(child, cls, settings))
+        except (Misfit, BaseValidationError):
+            raise
+        except StructureHandlerNotFoundError as error:
+            raise Misfit(
+                node.at_key(f"{name} has a setting of {error.type_}: no file can hold one")
+            ) from None
+        except Exception as error:  # its constructor
+            raise Misfit(node.at_key(f"making {name} failed: {said(error)}")) from error
+
+    def _refuse(self, node: Node, cls: type[Any], known: Iterable[str]) -> NoReturn:
+        if node.key in self._behaviors or (cls is EndpointBehaviorElement and ":" in node.key):
+            raise Misfit(node.at_key(f"{quoted(node.key)} belongs in serviceBehaviors, not here"))
+        _refuse_unknown(node, known)
+
+
+def _check_key(node: Node) -> None:
+    if node.entry.noun == "element":
+        raise Misfit(
+            node.at_key(f"{quoted(node.key)}: an element cannot name a class: give it a name in <extensions>")
+        )
+    try:
+        check_name(node.key)
+    except ValueError as error:
+        raise Misfit(node.at_key(str(error))) from None
 
 
 def _problems(error: Exception) -> Iterator[Problem]:
@@ -264,7 +313,8 @@ def _member(node: Node, kind: type[Enum]) -> Enum:
 def _settings(cls: type[Any]) -> Settings:
     """The fields of a settings class by their keys in a file."""
     fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(attrs.resolve_types(cls))
-    return {camel_case(_alias(field)): field for field in fields if field.init}
+    own = (field for field in fields if field.init and field.type is not BehaviorExtensions)
+    return {camel_case(_alias(field)): field for field in own}
 
 
 def _alias(setting: "attrs.Attribute[Any]") -> str:
@@ -276,11 +326,11 @@ def _default(setting: "attrs.Attribute[Any]") -> Any:
     return getattr(default, "factory", lambda: default)()
 
 
-def _refuse_part(node: Node, own: Settings, parts: Parts) -> NoReturn:
-    if ":" in node.key:
+def _refuse_part(node: Node, own: Settings, parts: Parts, names: Names) -> NoReturn:
+    if ":" in node.key or node.key in names:
         suffixes = listing(families.FAMILY_SUFFIXES[family] for family in parts)
         raise Misfit(node.at_key(f"{quoted(node.key)}: the class's name must end in {suffixes}"))
-    _refuse_word(node, [*own, *(word for words in parts.values() for word in words)])
+    _refuse_word(node, [*own, *names, *(word for words in parts.values() for word in words)])
 
 
 def _refuse_word(node: Node, known: Iterable[str]) -> NoReturn:

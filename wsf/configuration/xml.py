@@ -31,6 +31,7 @@ LISTS: Final = {
     (SECTION, "services"): "service",
     ("bindings", "*"): "binding",
     ("behaviors", "*"): "behavior",
+    ("extensions", "*"): "add",
     ("host", "baseAddresses"): "add",
 }
 

@@ -4,7 +4,7 @@ WCF: what ``new ServiceHost(typeof(Service))`` does with App.config.
 """
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import attrs
@@ -12,6 +12,7 @@ import attrs
 from wsf.behaviors import behavior_of
 from wsf.configuration import Configuration, ConfiguredService
 from wsf.errors import ConfigurationError, ContractError
+from wsf.extensions import Behavior
 from wsf.families import resolve
 from wsf.host.construction import check_asynchronous
 from wsf.host.service_host import Listeners, ServiceHost
@@ -23,24 +24,28 @@ __all__ = ("allow_origins", "hosts_of", "service_class")
 CLASS_REMEDY: Final = "; if that is a configuration name, give the class: wsf host CONFIG package.Class"
 
 
-def hosts_of(configuration: Configuration, service: type[Any] | None = None) -> list[ServiceHost]:
+def hosts_of(
+    configuration: Configuration, service: type[Any] | None = None, *, behaviors: Sequence[Behavior] = ()
+) -> list[ServiceHost]:
     """A host for each service of a configuration, or for the given class alone. None is open yet.
 
     Args:
         service: The class that the file calls by its configuration name, or by its Python name.
+        behaviors: Extensions for each host, after those of its class and of the file.
 
     Raises:
         ConfigurationError: A name leads nowhere, or to what cannot be hosted; with file, line and column.
     """
     listeners: Listeners = {}
     if service is not None:
-        return [_host(_configured(configuration, service), service, listeners)]
+        return [_host(_configured(configuration, service), service, listeners, behaviors)]
     if not configuration.services:
         raise ConfigurationError(f"{configuration.file}: there is no service in it")
-    return [
-        _host(configured, service_class(configured.name, configured.place, CLASS_REMEDY), listeners)
-        for configured in configuration.services
-    ]
+    hosts: list[ServiceHost] = []
+    for configured in configuration.services:
+        found = service_class(configured.name, configured.place, CLASS_REMEDY)
+        hosts.append(_host(configured, found, listeners, behaviors))
+    return hosts
 
 
 def service_class(name: str, place: str, remedy: str = "") -> type[Any]:
@@ -127,7 +132,9 @@ def _authenticate(configured: ConfiguredService) -> Authenticate | None:
         raise ConfigurationError(f"{what}: importing it failed: {_where(error)}") from error
 
 
-def _host(configured: ConfiguredService, service: type[Any], listeners: Listeners) -> ServiceHost:
+def _host(
+    configured: ConfiguredService, service: type[Any], listeners: Listeners, behaviors: Sequence[Behavior]
+) -> ServiceHost:
     behavior, place = configured.behavior, configured.place
     authenticate = _authenticate(configured)
     try:
@@ -139,6 +146,7 @@ def _host(configured: ConfiguredService, service: type[Any], listeners: Listener
             debug=behavior.service_debug,
             credentials=behavior.service_credentials,
             authenticate=authenticate,
+            behaviors=(*behavior.behaviors, *behaviors),
             open_timeout=configured.host.timeouts.open_timeout,
             close_timeout=configured.host.timeouts.close_timeout,
             static_content=configured.host.static_content,

@@ -87,7 +87,9 @@ def extended(service: ServiceDescription, behaviors: Sequence[Behavior]) -> Disp
     """What a service's behaviors install: all validate first, then each applies, in order.
 
     Raises:
-        ContractError: One of them is no behavior, or does not fit the service.
+        ContractError: One of them is no behavior, does not fit the service, or installs what does not fit.
+
+    WCF: DispatcherBuilder, which does it at ``Open``.
     """
     for behavior in behaviors:
         if not (hasattr(behavior, "validate") and hasattr(behavior, "apply")) or isinstance(behavior, type):
@@ -99,7 +101,34 @@ def extended(service: ServiceDescription, behaviors: Sequence[Behavior]) -> Disp
     runtime = DispatchRuntime()
     for behavior in behaviors:
         behavior.apply(runtime)
-    return runtime
+        _check_installed(type(behavior).__qualname__, runtime)
+    return DispatchRuntime(  # lists of its own: what is installed later has no effect
+        runtime.instance_provider,
+        list(runtime.message_inspectors),
+        list(runtime.operation_wrappers),
+        list(runtime.error_handlers),
+    )
+
+
+def _check_installed(behavior: str, runtime: DispatchRuntime) -> None:
+    provider = runtime.instance_provider
+    for kind, methods, installed in (
+        ("instance provider", ("get_instance", "release_instance"), [] if provider is None else [provider]),
+        ("message inspector", ("connect", "received", "sending", "closed"), runtime.message_inspectors),
+        ("operation wrapper", ("invoke",), runtime.operation_wrappers),
+        ("error handler", ("provide_fault", "handle_error"), runtime.error_handlers),
+    ):
+        waits = kind in ("instance provider", "operation wrapper")
+        for extension in installed:
+            what = f"{behavior}.apply: {extension!r} is no {kind}"
+            if isinstance(extension, type):
+                raise ContractError(f"{what}: install an object, not a class")
+            for name in methods:
+                method = getattr(extension, name, None)
+                if not callable(method):
+                    raise ContractError(f"{what}: it has no {name}()")
+                if not waits and inspect.iscoroutinefunction(method):
+                    raise ContractError(f"{what}: {name} must be a plain 'def': nothing there may wait")
 
 
 def make_instancing(
