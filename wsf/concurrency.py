@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from wsf.behaviors import ConcurrencyMode
 from wsf.throttling import UNLIMITED, Gate
 
-__all__ = ("CURRENT_CALL", "InstanceLock", "Turn", "current_turn", "pump_waits")
+__all__ = ("CURRENT_CALL", "Call", "InstanceLock", "Turn", "current_turn", "pump_waits")
 
 
 def pump_waits(mode: ConcurrencyMode) -> bool:
