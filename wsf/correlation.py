@@ -89,7 +89,7 @@ class PendingCalls:
 
     def resolve(self, reply: Message) -> None:
         """An answer has come."""
-        call = self.calls.get(reply.relates_to) if isinstance(reply.relates_to, str) else None
+        call = self.calls.pop(reply.relates_to, None) if isinstance(reply.relates_to, str) else None
         if call is None or call.reply.done():
             self.unrelated += 1
         else:
@@ -97,6 +97,7 @@ class PendingCalls:
 
     def fail(self, call: PendingCall, error: Exception) -> None:
         """Its answer cannot come any more."""
+        self.remove(call)
         if not call.reply.done():
             call.reply.set_exception(error)
 

@@ -8,36 +8,34 @@ WCF: ChannelHandler, ChannelDispatcher.
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Hashable
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import attrs
 
+from wsf import deadlock
 from wsf.bindings import Binding
 from wsf.channel import DuplexSessionChannel
-from wsf.communication_object import CloseStatus, CommunicationState
+from wsf.communication_object import CloseStatus
 from wsf.concurrency import Turn
 from wsf.correlation import PendingCall
 from wsf.description import ContractDescription
-from wsf.dispatch_operation import DispatchOperation, ServiceRuntime, outgoing
-from wsf.error_behavior import OWN_ERRORS, as_exception
+from wsf.dispatch_operation import DispatchOperation, ServiceRuntime
 from wsf.errors import (
     ActionNotSupportedError,
     CloseCode,
-    CommunicationError,
     ConnectionClosedError,
     ContractError,
     FaultCode,
     ProtocolError,
 )
-from wsf.extensions import MessageInspector
 from wsf.faults import check_faults, fault_of
 from wsf.formatters import formatter_for
 from wsf.inbox import Arrival
 from wsf.instancing import InstanceContext
 from wsf.message import ON_OPEN_ACTION, WILDCARD_ACTION, Message, MessageFault, MessageType
 from wsf.operation_context import OperationContext
+from wsf.session import Session
 from wsf.transports import Connection
 
 __all__ = ("Dispatcher",)
@@ -48,27 +46,6 @@ logger = logging.getLogger("wsf.sessions")
 ABORT_TIMEOUT: Final = 1.0
 
 _DONE: Final = Message(b"null", MessageType.TEXT)
-
-
-class _Session:
-    """What the dispatcher keeps of one session."""
-
-    __slots__ = ("channel", "has_begun", "inspectors", "instance", "is_leaving", "loop", "tasks")
-
-    def __init__(self, channel: DuplexSessionChannel, loop: "asyncio.Task[None]") -> None:
-        self.channel = channel
-        self.instance: InstanceContext | None = None
-        self.has_begun = False
-        self.is_leaving = False
-        self.inspectors: list[MessageInspector] = []  # those that hear of its end
-        self.loop = loop
-        self.tasks: set[asyncio.Task[None]] = set()
-
-
-def _named(session: _Session) -> str:
-    """A session as log lines name it: the number that ends its id, and its client."""
-    _, _, number = session.channel.session_id.partition(";")
-    return f"{number} {session.channel.peer}"
 
 
 class Dispatcher:
@@ -103,7 +80,7 @@ class Dispatcher:
                 binding.encoding.json_quotas,
             )
             check_faults(operation)
-        self._sessions: set[_Session] = set()
+        self._sessions: set[Session] = set()
         self._closing: CloseStatus | None = None
         self._empty = asyncio.Event()
         self._empty.set()
@@ -125,16 +102,16 @@ class Dispatcher:
             strict_callbacks=self._service.strict_callbacks,
             screen=lambda arrival: self._screen(session, arrival),
         )
-        session = _Session(channel, cast("asyncio.Task[None]", asyncio.current_task()))
-        began = time.monotonic()
-        self._enter(session)
+        session = Session(channel, self._service, cast("asyncio.Task[Any]", asyncio.current_task()))
+        self._sessions.add(session)
+        self._empty.clear()
+        session.begin()
         try:
-            if await self._welcome(session):
-                await self._part(session, await self._converse(session))
+            if await session.welcome():
+                await session.part(await self._converse(session))
         finally:
             channel.abort()
-            await self._leave(session, time.monotonic() - began)
-            channel.forget()
+            await self._leave(session)
 
     async def close(self, code: int, reason: str) -> None:
         """Let running operations end, send every client a close frame, and wait until all have gone.
@@ -143,7 +120,7 @@ class Dispatcher:
         """
         self._closing = CloseStatus(code, reason)
         idle = [session for session in self._sessions if not session.channel.running_operations]
-        await asyncio.gather(*(self._part(session, self._closing) for session in idle))
+        await asyncio.gather(*(session.part(self._closing) for session in idle))
         await self._empty.wait()
 
     async def abort(self) -> None:
@@ -162,71 +139,16 @@ class Dispatcher:
             async with asyncio.timeout(ABORT_TIMEOUT):
                 await self._empty.wait()
 
-    def _enter(self, session: _Session) -> None:
-        channel = session.channel
-        channel.sending = outgoing(self._service.extensions.message_inspectors)
-        self._sessions.add(session)
-        self._empty.clear()
-        self._service.meter.sessions_opened += 1
-        channel.open()
-        logger.info("session opened: %s %s", _named(session), self._service.name)
-
-    async def _welcome(self, session: _Session) -> bool:
-        """Let the inspectors see a session that begins; False if one of them refused it, and it has ended."""
-        for inspector in self._service.extensions.message_inspectors:
-            try:
-                inspector.connect(session.channel)
-            except OWN_ERRORS as raised:  # what its author says of this session, or a mistake of its author's
-                error = as_exception(raised)
-                where = f"{type(inspector).__qualname__}.connect"
-                await self._part(session, self._errors.refusal(error, where))
-                self._errors.handle(error)
-                return False
-            session.inspectors.append(inspector)
-        return True
-
-    def _farewell(self, session: _Session, status: CloseStatus) -> None:
-        for inspector in reversed(session.inspectors):
-            try:
-                inspector.closed(session.channel, status)
-            except OWN_ERRORS as raised:  # the others hear of it all the same, and the host can end
-                error = as_exception(raised)
-                self._errors.blame_service(error, f"{type(inspector).__qualname__}.closed")
-                self._errors.handle(error)
-
-    async def _leave(self, session: _Session, lasted: float) -> None:
-        channel = session.channel
-        status = channel.close_status or CloseStatus(CloseCode.ABNORMAL)
+    async def _leave(self, session: Session) -> None:
         try:
-            if session.tasks:  # a disconnect never cancels a running operation
-                await asyncio.wait(session.tasks)
-            session.is_leaving = True
-            await self._service.instancing.end_of_session(session.instance)
-        except Exception:  # a service's own aclose(): its session ends all the same
-            logger.exception("releasing the service object of %s failed", channel.session_id)
+            await session.end()
         finally:
             self._sessions.discard(session)
-            meter = self._service.meter
-            meter.sessions_closed += 1
-            meter.outbox_messages_most = max(meter.outbox_messages_most, channel.outbox.messages_most)
-            meter.outbox_bytes_most = max(meter.outbox_bytes_most, channel.outbox.size_most)
-            meter.read_ahead_messages_most = max(meter.read_ahead_messages_most, channel.inbox.messages_most)
-            meter.read_ahead_bytes_most = max(meter.read_ahead_bytes_most, channel.inbox.size_most)
-            meter.pending_calls_most = max(meter.pending_calls_most, channel.pending.most)
-            meter.replies_dropped += channel.pending.unrelated
-            self._farewell(session, status)
             if not self._sessions:
                 self._empty.set()
-            logger.info(
-                "session closed: %s by the %s, code %d %s after %.1f s",
-                _named(session),
-                status.by,
-                status.code,
-                ascii(status.reason),
-                lasted,
-            )
+            session.channel.forget()
 
-    async def _converse(self, session: _Session) -> CloseStatus | ConnectionClosedError:
+    async def _converse(self, session: Session) -> CloseStatus | ConnectionClosedError:
         """Receive and dispatch until somebody has had enough; how it ended."""
         try:
             while self._closing is None or len(session.channel.inbox):
@@ -240,20 +162,10 @@ class Dispatcher:
         except ProtocolError as error:
             self._errors.handle(error)
             return self._errors.blame_peer(error)
-        if session.tasks:
-            await asyncio.wait(session.tasks)
+        await session.tasks_end()
         return self._closing
 
-    async def _part(self, session: _Session, end: CloseStatus | ConnectionClosedError) -> None:
-        if isinstance(end, ConnectionClosedError):
-            session.channel.ended(end)
-            return
-        try:
-            await session.channel.close(end.code, end.reason)
-        except (TimeoutError, CommunicationError) as error:
-            logger.debug("closing %s: %s", _named(session), error)
-
-    async def _dispatch(self, session: _Session, arrival: Arrival) -> CloseStatus | None:
+    async def _dispatch(self, session: Session, arrival: Arrival) -> CloseStatus | None:
         """Find the operation and let it run; what the session's end is, if that is it."""
         if arrival.message.message_id is not None:
             screened = self._screen(session, arrival)
@@ -276,21 +188,22 @@ class Dispatcher:
         place = session.instance = self._service.instancing.for_call(session.instance)
         if not (place.has_place and self._service.calls.try_enter()):
             await self._admit(session, turn, place)
+        context = OperationContext(
+            session.channel, message, self._contract, description, turn=turn, host=self._service.host
+        )
         if not (self._service.pump_waits or description.is_terminating):
-            task = asyncio.create_task(self._run_apart(session, operation, message, turn, place))
-            session.tasks.add(task)
-            task.add_done_callback(session.tasks.discard)
+            session.run_apart(self._run_apart(session, operation, context, place))
             return None
         session.channel.inbox.occupy(turn)
         try:
-            end = await self._run(session, operation, message, turn, place)
-            if end is not None and session.tasks:  # a terminating call: those before it still get answers
-                await asyncio.wait(session.tasks)
+            end = await self._run(session, operation, context, place)
+            if end is not None:  # a terminating call: those before it still get answers
+                await session.tasks_end()
             return end
         finally:
             session.channel.inbox.occupied_by = None
 
-    async def _admit(self, session: _Session, turn: Turn, place: InstanceContext) -> None:
+    async def _admit(self, session: Session, turn: Turn, place: InstanceContext) -> None:
         """Wait for what a call needs: the object's place first, so that waiting for one holds no call up."""
         instancing, calls = self._service.instancing, self._service.calls
         is_reserved = instancing.try_reserve(place)
@@ -312,34 +225,28 @@ class Dispatcher:
 
     async def _run_apart(
         self,
-        session: _Session,
+        session: Session,
         operation: DispatchOperation,
-        message: Message,
-        turn: Turn,
+        context: OperationContext,
         place: InstanceContext,
     ) -> None:
-        end = await self._run(session, operation, message, turn, place)
+        end = await self._run(session, operation, context, place)
         if end is not None:
-            await self._part(session, end)
+            await session.part(end)
 
     async def _run(
         self,
-        session: _Session,
+        session: Session,
         operation: DispatchOperation,
-        message: Message,
-        turn: Turn,
+        context: OperationContext,
         place: InstanceContext,
     ) -> CloseStatus | None:
-        description = operation.description
-        context = OperationContext(
-            session.channel, message, self._contract, description, turn=turn, host=self._service.host
-        )
         try:
             end = await operation.call(context, place)
         finally:
             session.channel.running_operations -= 1
             self._service.calls.leave()
-        if end is None and description.is_terminating:
+        if end is None and operation.description.is_terminating:
             return session.channel.close_details.output_close_status
         return end
 
@@ -349,7 +256,7 @@ class Dispatcher:
             return None
         return self._operations.get(message.action or WILDCARD_ACTION) or self._wildcard
 
-    def _unhandled(self, session: _Session, message: Message) -> CloseStatus | None:
+    def _unhandled(self, session: Session, message: Message) -> CloseStatus | None:
         """No operation takes it: who waits for an answer gets a fault; who does not loses the session.
 
         Unless an error handler provides a fault, or says that it is dealt with. WCF's built-in unhandled
@@ -364,11 +271,11 @@ class Dispatcher:
             if provided is not None:
                 with contextlib.suppress(ValueError, ContractError):  # its detail has no JSON form
                     fault = Message(fault=fault_of(provided, None))
-            self._reply(session, message, fault)
+            session.answer(message, fault)
         is_handled = self._errors.handle(error) or provided is not None
         return None if is_handled or message.message_id is not None else self._errors.blame_peer(error)
 
-    def _screen(self, session: _Session, arrival: Arrival) -> Arrival | None:
+    def _screen(self, session: Session, arrival: Arrival) -> Arrival | None:
         """Answer at once what needs no operation for its answer; what is left to be served, if anything is.
 
         That is: what is no request; a one-way call whose sender wants to know that it was taken; and a call
@@ -379,60 +286,30 @@ class Dispatcher:
             return arrival
         if message.fault is not None:
             self._service.meter.protocol_errors += 1
-            self._reply(session, message, Message(fault=message.fault))
+            session.answer(message, Message(fault=message.fault))
             return None
         operation = self._operation_for(message)
         if operation is not None and operation.description.is_one_way:
-            self._reply(session, message, _DONE)
+            session.answer(message, _DONE)
             return arrival._replace(message=attrs.evolve(message, message_id=None), is_answered=True)
-        blocking = self._blocking(session, arrival) if operation is not None else None
+        blocking = self._blocking(session, arrival) if operation is not None and arrival.awaited else None
         if operation is None or blocking is None:
             return arrival
         self._service.meter.calls_refused += 1
-        reason = _deadlock(operation.description.name, blocking)
-        logger.warning("call refused: %s: %s", _named(session), reason)
-        self._reply(session, message, _fault(FaultCode.WOULD_DEADLOCK, reason))
+        reason = deadlock.reason(operation.description.name, blocking)
+        logger.warning("call refused: %s: %s", session.name, reason)
+        session.answer(message, _fault(FaultCode.WOULD_DEADLOCK, reason))
         return None
 
-    def _blocking(self, session: _Session, arrival: Arrival) -> PendingCall | None:
-        """The call to this client that waits for what the client sends now, which waits for that call.
-
-        It is so if the client was given the call before it sent this, and the session waits for that call's
-        operation, or the service object's lock does, or, with others like it, every place of the throttle.
-        """
-        lock = self._service.instancing.lock_of(session.instance)
-        awaited = [call for call in arrival.awaited if call.turn is not None and not call.turn.is_over]
-        for call in awaited:
-            turn = cast("Turn", call.turn)
-            if session.channel.inbox.waits_for(turn) or turn.holds(lock):
-                return call
-        holders = {call.turn for call in awaited}
-        limit = min(self._service.calls.limit, self._service.instancing.calls_limit)
-        return awaited[0] if awaited and len(holders) >= limit else None
-
-    def _reply(self, session: _Session, message: Message, reply: Message) -> None:
-        """Answer without an operation; an inspector that does not let it pass ends the session."""
-        try:
-            session.channel.send(attrs.evolve(reply, relates_to=message.message_id))
-        except OWN_ERRORS as raised:
-            if session.channel.state is not CommunicationState.OPENED:
-                return  # nobody is there to hear it
-            error = as_exception(raised)
-            end = cast("CloseStatus", self._errors.blame_service(error, "(an answer)").end)
-            task = asyncio.create_task(self._part(session, end))
-            session.tasks.add(task)
-            task.add_done_callback(session.tasks.discard)
-            self._errors.handle(error)
+    def _blocking(self, session: Session, arrival: Arrival) -> PendingCall | None:
+        instancing = self._service.instancing
+        return deadlock.blocking_call(
+            arrival,
+            session.channel.inbox,
+            instancing.lock_of(session.instance),
+            min(self._service.calls.limit, instancing.calls_limit),
+        )
 
 
 def _fault(code: FaultCode, reason: str) -> Message:
     return Message(fault=MessageFault(code, reason))
-
-
-def _deadlock(operation: str, blocking: PendingCall) -> str:
-    holder = blocking.turn.operation if blocking.turn is not None else ""
-    return (
-        f"{operation} would wait for {holder} to end, and {holder} waits for this client's answer to "
-        f"{blocking.operation}: neither could end. Answer first and call then, or let the service be entered "
-        f"meanwhile: ConcurrencyMode.REENTRANT (or MULTIPLE)"
-    )

@@ -9,6 +9,8 @@ import asyncio
 import json
 import os
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import pytest
@@ -89,7 +91,6 @@ class Session:
     active: list[Operation] = field(factory=list)
     calling: list[Operation] = field(factory=list)
     blocked: bool = False  # its loop waits: at the throttle, or for its one operation
-    reads_on: bool = False  # for an answer; once the last has come, one more message is read
     has_left: bool = False  # the client has said goodbye
     is_closed: bool = False  # and the host has read it
     is_over: bool = False
@@ -108,6 +109,12 @@ class Model:
         self.operations: dict[int, Operation] = {}
         self.started: list[int] = []
         self.the_lock = Lock()
+        self.later: deque[Callable[[], None]] = deque()
+
+    def settle(self) -> None:
+        """Who is woken goes on after who woke it, in the order in which they were woken."""
+        while self.later:
+            self.later.popleft()()
 
     def send(self, session: Session, operation: Operation | None) -> None:
         session.incoming.append(operation)
@@ -117,17 +124,13 @@ class Model:
 
     def read(self, session: Session) -> None:
         """The session's loop takes what comes; while it cannot, answers are looked for behind it."""
-        while True:
-            session.reads_on = session.reads_on or (session.blocked and bool(session.calling))
-            if not (session.incoming or session.ahead):
-                return
+        while session.incoming or session.ahead:
             if not session.blocked and session.ahead:
                 self.admit(session.ahead.popleft())
             elif session.is_closed or not session.incoming:
                 return
-            elif not session.blocked or session.reads_on:
+            elif not session.blocked or session.calling:
                 item = session.incoming.popleft()
-                session.reads_on = session.reads_on and bool(session.calling)
                 if item is None:
                     self.close(session)
                 elif session.blocked:
@@ -139,9 +142,9 @@ class Model:
 
     def close(self, session: Session) -> None:
         session.is_closed = True
-        for operation in list(session.calling):
+        for operation in session.calling:
             operation.has_failed = True
-            self.come_back(operation)
+            self.later.append(partial(self.come_back, operation))
         self.end(session)
 
     def admit(self, operation: Operation) -> None:
@@ -211,7 +214,7 @@ class Model:
         self.leave(operation)
         session.active.remove(operation)
         if self.queue:
-            self.begin(self.queue.popleft())
+            self.later.append(partial(self.begin, self.queue.popleft()))
         else:
             self.taken -= 1
         if self.concurrency is ConcurrencyMode.SINGLE:
@@ -226,9 +229,11 @@ class Model:
             return
         lock.holder = None
         if lock.returning:
-            self.go_on(lock.returning.popleft())
+            lock.holder = lock.returning.popleft()
+            self.later.append(partial(self.go_on, lock.holder))
         elif lock.waiting:
-            self.enter(lock.waiting.popleft())
+            lock.holder = lock.waiting.popleft()
+            self.later.append(partial(self.enter, lock.holder))
 
     def end(self, session: Session) -> None:
         if session.is_closed and not (session.active or session.ahead or session.blocked):
@@ -412,6 +417,7 @@ class Sessions(RuleBasedStateMachine):
     def they_stand_at_the_same_place(self) -> None:
         if not hasattr(self, "model"):
             return
+        self.model.settle()
         self.loop.run_until_complete(self.settle())
         model, world = self.model, self.world
         assert world.started == model.started
@@ -444,7 +450,8 @@ class Sessions(RuleBasedStateMachine):
     def teardown(self) -> None:
         async def end() -> None:
             await self.world.dispatcher.abort()
-            await asyncio.gather(*self.world.tasks, return_exceptions=True)
+            async with asyncio.timeout(30):  # aborting ends every session, whatever it waits for
+                await asyncio.gather(*self.world.tasks, return_exceptions=True)
             await self.settle()
 
         try:

@@ -1,0 +1,166 @@
+"""One session, from its first log line to its last: who hears of it, how it is closed, what it leaves behind.
+
+WCF: what ChannelHandler and ServiceChannel do at the ends of a session.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import attrs
+
+from wsf.channel import DuplexSessionChannel
+from wsf.communication_object import CloseStatus, CommunicationState
+from wsf.dispatch_operation import ServiceRuntime, outgoing
+from wsf.error_behavior import OWN_ERRORS, as_exception
+from wsf.errors import CloseCode, CommunicationError, ConnectionClosedError
+from wsf.extensions import MessageInspector
+from wsf.instancing import InstanceContext
+from wsf.message import Message
+
+__all__ = ("Session",)
+
+logger = logging.getLogger("wsf.sessions")
+
+
+class Session:
+    """What the dispatcher keeps of one session.
+
+    Args:
+        loop: The task that the session's messages are received in.
+
+    Attributes:
+        instance: The place of the object that served its last message.
+        has_begun: Whether an initiating call has been made.
+        is_leaving: Whether its object is being released.
+        tasks: Operations that run beside the loop.
+    """
+
+    __slots__ = (
+        "_began",
+        "_inspectors",
+        "_service",
+        "channel",
+        "has_begun",
+        "instance",
+        "is_leaving",
+        "loop",
+        "tasks",
+    )
+
+    def __init__(
+        self, channel: DuplexSessionChannel, service: ServiceRuntime, loop: "asyncio.Task[Any]"
+    ) -> None:
+        self.channel = channel
+        self.instance: InstanceContext | None = None
+        self.has_begun = False
+        self.is_leaving = False
+        self.loop = loop
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._service = service
+        self._inspectors: list[MessageInspector] = []  # those that hear of its end
+        self._began = time.monotonic()
+
+    @property
+    def name(self) -> str:
+        """The session as log lines name it: the number that ends its id, and its client."""
+        _, _, number = self.channel.session_id.partition(";")
+        return f"{number} {self.channel.peer}"
+
+    def begin(self) -> None:
+        """Open the channel."""
+        self.channel.sending = outgoing(self._service.extensions.message_inspectors)
+        self._service.meter.sessions_opened += 1
+        self.channel.open()
+        logger.info("session opened: %s %s", self.name, self._service.name)
+
+    async def welcome(self) -> bool:
+        """Let the inspectors see a session that begins; False if one of them refused it, and it has ended."""
+        errors = self._service.errors
+        for inspector in self._service.extensions.message_inspectors:
+            try:
+                inspector.connect(self.channel)
+            except OWN_ERRORS as raised:  # what its author says of this session, or a mistake of its author's
+                error = as_exception(raised)
+                await self.part(errors.refusal(error, f"{type(inspector).__qualname__}.connect"))
+                errors.handle(error)
+                return False
+            self._inspectors.append(inspector)
+        return True
+
+    def answer(self, message: Message, reply: Message) -> None:
+        """Answer without an operation; an inspector that does not let it pass ends the session."""
+        try:
+            self.channel.send(attrs.evolve(reply, relates_to=message.message_id))
+        except OWN_ERRORS as raised:
+            if self.channel.state is not CommunicationState.OPENED:
+                return  # nobody is there to hear it
+            error = as_exception(raised)
+            end = self._service.errors.blame_service(error, "(an answer)").end
+            if end is not None:
+                self.run_apart(self.part(end))
+            self._service.errors.handle(error)
+
+    def run_apart(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something beside the loop. The session does not end before it has."""
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def tasks_end(self) -> None:
+        """Wait until nothing runs beside the loop."""
+        if self.tasks:
+            await asyncio.wait(self.tasks)
+
+    async def part(self, end: CloseStatus | ConnectionClosedError) -> None:
+        """Close the channel, or note that the client has."""
+        if isinstance(end, ConnectionClosedError):
+            self.channel.ended(end)
+            return
+        try:
+            await self.channel.close(end.code, end.reason)
+        except (TimeoutError, CommunicationError) as error:
+            logger.debug("closing %s: %s", self.name, error)
+
+    async def end(self) -> None:
+        """Let what runs end, release the object, and tell who wants to know."""
+        status = self.channel.close_status or CloseStatus(CloseCode.ABNORMAL)
+        try:
+            await self.tasks_end()  # a disconnect never cancels a running operation
+            self.is_leaving = True
+            await self._service.instancing.end_of_session(self.instance)
+        except Exception:  # a service's own aclose(): its session ends all the same
+            logger.exception("releasing the service object of %s failed", self.channel.session_id)
+        finally:
+            self._count()
+            self._farewell(status)
+            lasted = time.monotonic() - self._began
+            logger.info(
+                "session closed: %s by the %s, code %d %s after %.1f s",
+                self.name,
+                status.by,
+                status.code,
+                ascii(status.reason),
+                lasted,
+            )
+
+    def _count(self) -> None:
+        meter, channel = self._service.meter, self.channel
+        meter.sessions_closed += 1
+        meter.outbox_messages_most = max(meter.outbox_messages_most, channel.outbox.messages_most)
+        meter.outbox_bytes_most = max(meter.outbox_bytes_most, channel.outbox.size_most)
+        meter.read_ahead_messages_most = max(meter.read_ahead_messages_most, channel.inbox.messages_most)
+        meter.read_ahead_bytes_most = max(meter.read_ahead_bytes_most, channel.inbox.size_most)
+        meter.pending_calls_most = max(meter.pending_calls_most, channel.pending.most)
+        meter.replies_dropped += channel.pending.unrelated
+
+    def _farewell(self, status: CloseStatus) -> None:
+        for inspector in reversed(self._inspectors):
+            try:
+                inspector.closed(self.channel, status)
+            except OWN_ERRORS as raised:  # the others hear of it all the same, and the host can end
+                error = as_exception(raised)
+                self._service.errors.blame_service(error, f"{type(inspector).__qualname__}.closed")
+                self._service.errors.handle(error)
