@@ -76,12 +76,14 @@ class FakeConnection:
         item = await self.inbound.get()
         if isinstance(item, BaseException):
             self.inbound.put_nowait(item)
+            if isinstance(item, ConnectionClosedError) and item.clean:
+                self.drained()  # what was accepted goes out before the answer to a close frame
             raise item
         return item
 
-    def ping(self) -> int:
+    def ping(self) -> tuple[int, bytes]:
         self.pinged += 1
-        return self.pinged
+        return self.pinged, b""
 
     def frame(self, payload: bytes, message_type: MessageType) -> bytes:
         self.frames_made += 1

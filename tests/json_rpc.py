@@ -107,6 +107,8 @@ class Peer:
         id_ = message.get("id")
         waiting = self._waiting.get(id_) if "method" not in message and isinstance(id_, int) else None
         if waiting is not None:
+            if waiting.done():
+                return
             if "error" in message:
                 waiting.set_exception(Refused(message["error"]))
             else:

@@ -10,6 +10,10 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import attrs
+from websockets.asyncio import client
+
+from tests.certificates import Certificates
 from tests.doubles import web_socket_binding
 from wsf import (
     ConcurrencyMode,
@@ -23,13 +27,27 @@ from wsf import (
 )
 from wsf.bindings.custom import CustomBinding
 from wsf.host import ServiceHost
+from wsf.transports.https import HttpsTransport
 
-__all__ = ("Echo", "EchoCallback", "EchoService", "program", "serving", "until", "web_socket_address")
+__all__ = (
+    "Echo",
+    "EchoCallback",
+    "EchoService",
+    "connect",
+    "open_connection",
+    "program",
+    "serving",
+    "until",
+    "web_socket_address",
+)
 
 ROOT = Path(__file__).parent.parent
 
 #: s until a wait in a test is a failure: far more than anything here takes
 DEADLINE = 20.0
+
+#: while it is set, what ``serving`` serves it serves over TLS, and clients made here trust that
+secure: Certificates | None = None
 
 
 @callback_contract
@@ -66,10 +84,34 @@ async def serving(
     **settings: Any,
 ) -> AsyncIterator[ServiceHost]:
     """An open host with one endpoint."""
+    binding = binding or web_socket_binding()
+    if secure is not None:
+        binding, address = over_tls(binding), address.replace("http:", "https:")
+        settings.setdefault("credentials", secure.credentials())
     host = ServiceHost(service, **settings)
-    host.add_service_endpoint(contract, binding or web_socket_binding(), address)
+    host.add_service_endpoint(contract, binding, address)
     async with host:
         yield host
+
+
+def over_tls(binding: CustomBinding, **settings: Any) -> CustomBinding:
+    """The same binding over httpsTransport."""
+    transport = binding.transport
+    fields = {field.alias: getattr(transport, field.name) for field in attrs.fields(type(transport))}
+    return attrs.evolve(binding, transport=HttpsTransport(**fields | settings))
+
+
+def connect(address: str, **settings: Any) -> Any:
+    """A WebSocket client that trusts the authority of the tests."""
+    if secure is not None:
+        settings.setdefault("ssl", secure.client())
+    return client.connect(address, **settings)
+
+
+async def open_connection(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Bytes of a test's own making."""
+    context = None if secure is None else secure.client()
+    return await asyncio.open_connection("127.0.0.1", port, ssl=context)
 
 
 def web_socket_address(host: ServiceHost) -> str:

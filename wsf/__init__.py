@@ -10,7 +10,7 @@ from wsf.callback import channel_of
 from wsf.channel import DuplexSessionChannel
 from wsf.communication_object import CommunicationState
 from wsf.contracts import callback_contract, fault_contract, operation_contract, service_contract
-from wsf.data_contracts import ExtensionData
+from wsf.data_contracts import ExtensionData, data_contract, data_member
 from wsf.description import SessionMode
 from wsf.errors import (
     CloseCode,
@@ -47,6 +47,8 @@ __all__ = (
     "WsfError",
     "callback_contract",
     "channel_of",
+    "data_contract",
+    "data_member",
     "fault_contract",
     "operation_contract",
     "service_behavior",

@@ -19,6 +19,7 @@ from wsf.encodings import MessageEncoding
 from wsf.errors import CommunicationError, InvalidOperationError, SerializationError
 from wsf.faults import exception_of
 from wsf.formatters import formatter_for
+from wsf.formatters.raw import RawFormatter
 from wsf.message import Message
 
 __all__ = ("channel_of", "create_callback")
@@ -72,11 +73,12 @@ def _request_of(
     formatter = formatter_for(contract, operation, encoding.body_style, encoding.json_quotas)
     action = encoding.actions_of(contract, operation)[0] if encoding.carries_replies else None
     count = len(operation.parameters)
+    is_raw = isinstance(formatter, RawFormatter) and action is None and count == 1
 
     def request(channel: DuplexSessionChannel, arguments: tuple[Any, ...], named: dict[str, Any]) -> Message:
         if named or len(arguments) != count:
             arguments = _bound(operation, arguments, named)
-        message = formatter.serialize_request(arguments)
+        message: Message = arguments[0] if is_raw else formatter.serialize_request(arguments)
         if action is not None and message.action != action:
             message = attrs.evolve(message, action=action)
         turn = CURRENT_TURN.get()
@@ -114,7 +116,9 @@ def _two_way(
         channel: DuplexSessionChannel = self._channel
         reply = await channel.request(request(channel, arguments, named), title)
         if reply.fault is not None:
-            raise exception_of(reply.fault, operation)
+            fault = exception_of(reply.fault, operation)
+            fault.origin = channel
+            raise fault
         try:
             return formatter.deserialize_reply(reply)
         except SerializationError as error:  # this client's fault, and not the fault of who is served

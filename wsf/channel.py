@@ -10,7 +10,7 @@ import itertools
 import logging
 import math
 import uuid
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Final
 
 import attrs
@@ -93,7 +93,7 @@ class DuplexSessionChannel:
         wire: Stands for encoding and framing: what a message's bytes depend on.
         outbox, callbacks: The bounds of what waits on the way out, and for answers.
         strict_callbacks: WCF's rule: an operation that the session waits for may not wait for its answer.
-        refuse: Asked for each message that is read past: True if it has been answered, by a refusal.
+        screen: Asked for each message that is read past: what of it shall wait; None: it has been answered.
 
     Attributes:
         session_id: ``uuid:...;id=n``, as WCF has it.
@@ -115,7 +115,7 @@ class DuplexSessionChannel:
         outbox: OutboxSettings | None = None,
         callbacks: CallbackSettings | None = None,
         strict_callbacks: bool = False,
-        refuse: Callable[[Arrival], bool] = lambda _: False,
+        screen: Callable[[Arrival], Arrival | None] = lambda arrival: arrival,
     ) -> None:
         outbox, callbacks = outbox or OutboxSettings(), callbacks or CallbackSettings()
         self.session_id = f"uuid:{_PROCESS_ID};id={next(_numbers)}"
@@ -144,7 +144,7 @@ class DuplexSessionChannel:
             self.pending,
             max_messages=callbacks.max_read_ahead_messages,
             max_bytes=callbacks.max_read_ahead_bytes,
-            refuse=refuse,
+            screen=screen,
             on_end=self._on_end,
         )
         connection.lost = self._on_lost
@@ -194,8 +194,10 @@ class DuplexSessionChannel:
         if math.isfinite(self._binding.receive_timeout):
             self._idle = self._loop.call_later(self._binding.receive_timeout, self._check_idle)
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message, ping: bytes = b"") -> None:
         """Accept one message for this client, after those sent before it. Never waits.
+
+        ``ping`` is a frame that goes right before it.
 
         A client over a bound of its outbox is given up, without an error here: the channel is FAULTED from
         then on, and no other client has to pay for it.
@@ -214,7 +216,7 @@ class DuplexSessionChannel:
             raise TypeError(f"a wsf.Message is sent, not {type(message).__name__}")
         for inspect in self.sending:
             message = inspect(message, self)
-        frame = message.encoded_once(self._wire, self._encode)
+        frame = ping + message.encoded_once(self._wire, self._encode)
         self._meter.messages_sent += 1
         self._meter.bytes_sent += len(frame)
         self._active_at = self._loop.time()
@@ -242,25 +244,27 @@ class DuplexSessionChannel:
         if turn is not None and turn.is_over:
             turn = None  # a task that outlives its operation holds nothing up
         self._check_request(operation, turn)
-        call = self.pending.add(operation, turn, self._connection.ping)
+        # who serves nobody holds nothing up: only an operation's call needs to know who knew of it
+        number, ping = (0, b"") if turn is None else self._connection.ping()
+        call = self.pending.add(operation, turn, number)
         try:
-            self.send(attrs.evolve(message, message_id=call.message_id))
+            self.send(attrs.evolve(message, message_id=call.message_id), ping)
             self.inbox.read_on()
             return await self._reply(call.reply, operation, turn)
         finally:
             self.pending.remove(call)
 
-    async def receive(self) -> Arrival:
+    def receive(self) -> Awaitable[Arrival]:
         """The next message; the connect notification first, if the transport is to give one.
 
-        Raises:
+        Raises, when awaited:
             ConnectionClosedError: The session's end.
             ProtocolError: The peer broke a rule; ``close`` with its ``close_code``.
         """
         if self._notifies:
             self._notifies = False
-            return Arrival(Message(None, action=ON_OPEN_ACTION, properties=self._connection.properties))
-        return await self.inbox.next()
+            return self._notification()
+        return self.inbox.next()
 
     async def close(self, code: int | None = None, reason: str = "") -> None:
         """Send what waits, then a close frame, and wait for the client's: closeTimeout for all of it.
@@ -310,6 +314,7 @@ class DuplexSessionChannel:
             said = self.close_status or CloseStatus(CloseCode.ABNORMAL)
             self.close_status = CloseStatus(said.code, f"{said.reason}; the client did not answer")
         self._begin_closing(CloseStatus(CloseCode.ABNORMAL, "aborted"))
+        self.inbox.drop()
         self._connection.abort()
         self._finish()
 
@@ -334,6 +339,9 @@ class DuplexSessionChannel:
             self.outbox.close()
             self._connection.abort()
             self.pending.fail_all(self._unusable)
+
+    async def _notification(self) -> Arrival:
+        return Arrival(Message(None, action=ON_OPEN_ACTION, properties=self._connection.properties))
 
     async def _reply(self, reply: "asyncio.Future[Message]", operation: str, turn: Turn | None) -> Message:
         timeout = self._binding.send_timeout

@@ -45,20 +45,47 @@ class Turn:
         operation: Its name, for messages to its author.
         is_over: Whether the operation has ended.
         waits_for: The lock that it waits for, while it does.
+        queues_at: The throttle that it waits for, while it does.
         channel: The session that it serves.
         outgoing: Properties for what it sends there. WCF: OutgoingMessageProperties.
     """
 
-    __slots__ = ("_back", "_lock", "channel", "is_over", "operation", "outgoing", "waits_for")
+    __slots__ = (
+        "_back",
+        "_lock",
+        "channel",
+        "is_over",
+        "operation",
+        "outgoing",
+        "queues_at",
+        "waits_for",
+    )
 
     def __init__(self, operation: str, channel: object = None) -> None:
         self.operation = operation
         self.channel = channel
-        self.outgoing: dict[str, object] = {}
+        self.outgoing: dict[str, object] | None = None
         self.is_over = False
         self.waits_for: InstanceLock | None = None
+        self.queues_at: Gate | None = None
         self._lock: InstanceLock | None = None
         self._back: asyncio.Lock | None = None
+
+    async def admit(self, throttle: Gate) -> None:
+        """Wait for a place in the throttle."""
+        self.queues_at = throttle
+        try:
+            await throttle.enter()
+        finally:
+            self.queues_at = None
+
+    def try_begin(self, lock: InstanceLock) -> bool:
+        """Enter the service object if nobody is in the way: the way in that costs nothing."""
+        if not lock.try_enter():
+            return False
+        self._lock = lock
+        self._take(lock)
+        return True
 
     async def begin(self, lock: InstanceLock) -> None:
         """Wait for the service object. Whoever begins must ``end``, whatever happens in between."""

@@ -47,49 +47,49 @@ class PendingCalls:
         limit: ``maxPendingCalls``.
 
     Attributes:
+        calls: Those that wait, by their ids.
         most: The most that ever waited.
         unrelated: Replies to no call: late ones, and those to calls that nobody made.
     """
 
-    __slots__ = ("_calls", "_last", "limit", "most", "unrelated")
+    __slots__ = ("_last", "calls", "limit", "most", "unrelated")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.most = 0
         self.unrelated = 0
-        self._calls: dict[str, PendingCall] = {}
+        self.calls: dict[str, PendingCall] = {}
         self._last = 0
 
     def __len__(self) -> int:
-        return len(self._calls)
+        return len(self.calls)
 
     def __iter__(self) -> Iterator[PendingCall]:
-        return iter(self._calls.values())
+        return iter(self.calls.values())
 
-    def add(self, operation: str, turn: Turn | None, ping: Callable[[], int]) -> PendingCall:
-        """Expect an answer from now on. ``ping`` sends one and gives its number.
+    def add(self, operation: str, turn: Turn | None, ping: int) -> PendingCall:
+        """Expect an answer from now on.
 
         Raises:
             InvalidOperationError: Too many calls wait already.
         """
-        if len(self._calls) >= self.limit:
+        if len(self.calls) >= self.limit:
             raise InvalidOperationError(
                 f"{operation}: {self.limit} calls wait for this client's answer (callbacks maxPendingCalls)"
             )
         self._last += 1
-        number = ping() if turn is not None else 0
-        call = PendingCall(f"{ID_PREFIX}{self._last}", operation, turn, number)
-        self._calls[call.message_id] = call
-        self.most = max(self.most, len(self._calls))
+        call = PendingCall(f"{ID_PREFIX}{self._last}", operation, turn, ping)
+        self.calls[call.message_id] = call
+        self.most = max(self.most, len(self.calls))
         return call
 
     def remove(self, call: PendingCall) -> None:
         """Nobody waits for it any more: an answer that still comes is dropped."""
-        self._calls.pop(call.message_id, None)
+        self.calls.pop(call.message_id, None)
 
     def resolve(self, reply: Message) -> None:
         """An answer has come."""
-        call = self._calls.get(reply.relates_to) if isinstance(reply.relates_to, str) else None
+        call = self.calls.get(reply.relates_to) if isinstance(reply.relates_to, str) else None
         if call is None or call.reply.done():
             self.unrelated += 1
         else:
@@ -102,5 +102,5 @@ class PendingCalls:
 
     def fail_all(self, error: Callable[[], Exception]) -> None:
         """The session is over; each caller gets an error of its own."""
-        for call in tuple(self._calls.values()):
+        for call in tuple(self.calls.values()):
             self.fail(call, error())

@@ -38,8 +38,11 @@ class Meter:
     """The numbers that only grow, in the order of a message's way through the house."""
 
     connections_refused: int = 0
+    tls_handshakes_failed: int = 0
     requests_refused: int = 0
     handshakes_refused: int = 0
+    authentications_refused: int = 0
+    authentications_failed: int = 0
     sessions_opened: int = 0
     sessions_closed: int = 0
     messages_received: int = 0
@@ -85,8 +88,12 @@ class Counters:
         outbox_messages_most, outbox_bytes_most: The most that waited for any one client, ever.
         outbox_max_messages, outbox_max_bytes: The bounds of each client's outbox.
         connections_refused: TCP connections over ``maxPendingConnections`` or the descriptors.
+        tls_handshakes_failed: Connections to an https site that did not agree on TLS, had no certificate that
+            is let in, or took longer than ``requestInitializationTimeout``.
         requests_refused: What was no HTTP: 400. This and the above count for every service of a site.
         handshakes_refused: Upgrades answered with anything but 101.
+        authentications_refused, authentications_failed: Those of them that ``authenticate`` refused, and
+            those for which it raised an error of its own or took longer than ``openTimeout``.
         messages_too_big: Messages over ``maxReceivedMessageSize``: 1009.
         protocol_errors: Sessions ended for the peer's fault, too big messages included.
         operations_failed: Operations that raised what was not the peer's fault: 1011.
@@ -124,8 +131,11 @@ class Counters:
     outbox_max_messages: int
     outbox_max_bytes: int
     connections_refused: int
+    tls_handshakes_failed: int
     requests_refused: int
     handshakes_refused: int
+    authentications_refused: int
+    authentications_failed: int
     sessions_opened: int
     sessions_closed: int
     messages_received: int

@@ -20,7 +20,7 @@ from wsf.communication_object import CloseStatus, CommunicationState
 from wsf.concurrency import Turn
 from wsf.correlation import PendingCall
 from wsf.description import ContractDescription
-from wsf.dispatch_operation import DispatchOperation, ServiceRuntime, outgoing
+from wsf.dispatch_operation import DispatchOperation, ServiceRuntime
 from wsf.error_behavior import OWN_ERRORS, as_exception
 from wsf.errors import (
     ActionNotSupportedError,
@@ -31,10 +31,10 @@ from wsf.errors import (
     FaultCode,
     ProtocolError,
 )
-from wsf.extensions import MessageInspector
 from wsf.faults import check_faults, fault_of
 from wsf.formatters import formatter_for
 from wsf.inbox import Arrival
+from wsf.inspection import Inspection, outgoing
 from wsf.instancing import InstanceContext
 from wsf.message import ON_OPEN_ACTION, WILDCARD_ACTION, Message, MessageFault, MessageType
 from wsf.operation_context import OperationContext
@@ -53,13 +53,16 @@ _DONE: Final = Message(b"null", MessageType.TEXT)
 class _Session:
     """What the dispatcher keeps of one session."""
 
-    __slots__ = ("channel", "has_begun", "inspectors", "instance", "loop", "tasks")
+    __slots__ = ("channel", "has_begun", "inspection", "instance", "is_leaving", "loop", "tasks")
 
-    def __init__(self, channel: DuplexSessionChannel, loop: "asyncio.Task[None]") -> None:
+    def __init__(
+        self, channel: DuplexSessionChannel, inspection: Inspection, loop: "asyncio.Task[None]"
+    ) -> None:
         self.channel = channel
+        self.inspection = inspection
         self.instance: InstanceContext | None = None
         self.has_begun = False
-        self.inspectors: list[MessageInspector] = []  # those that hear of its end
+        self.is_leaving = False
         self.loop = loop
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -122,9 +125,10 @@ class Dispatcher:
             outbox=self._service.outbox,
             callbacks=self._service.callbacks,
             strict_callbacks=self._service.strict_callbacks,
-            refuse=lambda arrival: self._refuse(session, arrival),
+            screen=lambda arrival: self._screen(session, arrival),
         )
-        session = _Session(channel, cast("asyncio.Task[None]", asyncio.current_task()))
+        inspection = Inspection(self._service.extensions.message_inspectors, channel, self._errors)
+        session = _Session(channel, inspection, cast("asyncio.Task[None]", asyncio.current_task()))
         began = time.monotonic()
         self._enter(session)
         try:
@@ -148,8 +152,10 @@ class Dispatcher:
         """End every session now, running operations with it. Waits a moment for them to notice."""
         for session in list(self._sessions):
             session.channel.abort()
-            for task in session.tasks or ([session.loop] if session.channel.running_operations else []):
+            for task in tuple(session.tasks):
                 task.cancel()
+            if session.channel.inbox.occupied_by is not None or session.is_leaving:
+                session.loop.cancel()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ABORT_TIMEOUT):
                 await self._empty.wait()
@@ -165,26 +171,12 @@ class Dispatcher:
 
     async def _welcome(self, session: _Session) -> bool:
         """Let the inspectors see a session that begins; False if one of them refused it, and it has ended."""
-        for inspector in self._service.extensions.message_inspectors:
-            try:
-                inspector.connect(session.channel)
-            except OWN_ERRORS as raised:  # what its author says of this session, or a mistake of its author's
-                error = as_exception(raised)
-                where = f"{type(inspector).__qualname__}.connect"
-                await self._part(session, self._errors.refusal(error, where))
-                self._errors.handle(error)
-                return False
-            session.inspectors.append(inspector)
-        return True
-
-    def _farewell(self, session: _Session, status: CloseStatus) -> None:
-        for inspector in reversed(session.inspectors):
-            try:
-                inspector.closed(session.channel, status)
-            except OWN_ERRORS as raised:  # the others hear of it all the same, and the host can end
-                error = as_exception(raised)
-                self._errors.blame_service(error, f"{type(inspector).__qualname__}.closed")
-                self._errors.handle(error)
+        refusal = session.inspection.begin()
+        if refusal is None:
+            return True
+        await self._part(session, refusal.end)
+        self._errors.handle(refusal.error)
+        return False
 
     async def _leave(self, session: _Session, lasted: float) -> None:
         channel = session.channel
@@ -192,6 +184,7 @@ class Dispatcher:
         try:
             if session.tasks:  # a disconnect never cancels a running operation
                 await asyncio.wait(session.tasks)
+            session.is_leaving = True
             await self._service.instancing.end_of_session(session.instance)
         except Exception:  # a service's own aclose(): its session ends all the same
             logger.exception("releasing the service object of %s failed", channel.session_id)
@@ -205,7 +198,7 @@ class Dispatcher:
             meter.read_ahead_bytes_most = max(meter.read_ahead_bytes_most, channel.inbox.size_most)
             meter.pending_calls_most = max(meter.pending_calls_most, channel.pending.most)
             meter.replies_dropped += channel.pending.unrelated
-            self._farewell(session, status)
+            session.inspection.end(status)
             if not self._sessions:
                 self._empty.set()
             logger.info(
@@ -220,9 +213,9 @@ class Dispatcher:
     async def _converse(self, session: _Session) -> CloseStatus | ConnectionClosedError:
         """Receive and dispatch until somebody has had enough; how it ended."""
         try:
-            while self._closing is None:
+            while self._closing is None or len(session.channel.inbox):
                 arrival = await session.channel.receive()
-                if self._closing is None:
+                if self._closing is None or arrival.is_answered:
                     end = await self._dispatch(session, arrival)
                     if end is not None:
                         return end
@@ -246,9 +239,12 @@ class Dispatcher:
 
     async def _dispatch(self, session: _Session, arrival: Arrival) -> CloseStatus | None:
         """Find the operation and let it run; what the session's end is, if that is it."""
+        if arrival.message.message_id is not None:
+            screened = self._screen(session, arrival)
+            if screened is None:
+                return None
+            arrival = screened
         message = arrival.message
-        if self._refuse(session, arrival):
-            return None
         operation = self._operation_for(message)
         if operation is None:
             return self._unhandled(session, message)
@@ -258,34 +254,32 @@ class Dispatcher:
             self._errors.handle(error)
             return self._errors.blame_peer(error)
         session.has_begun = True
-        if description.is_one_way and message.message_id is not None:
-            self._reply(session, message, _DONE)  # accepted: there is nothing more to hear of it
         # from here on the message is accepted: closing waits until it has been served
         session.channel.running_operations += 1
         turn = Turn(description.name, session.channel)
-        if not self._service.pump_waits:
-            await self._admit(session)
-            task = asyncio.create_task(self._run_apart(session, operation, message, turn))
-            session.tasks.add(task)
-            task.add_done_callback(session.tasks.discard)
-            return None
+        if not self._service.calls.try_enter():
+            await self._admit(session, turn)
+        if self._service.pump_waits:
+            session.channel.inbox.occupy(turn)
+            try:
+                return await self._run(session, operation, message, turn)
+            finally:
+                session.channel.inbox.occupied_by = None
+        task = asyncio.create_task(self._run_apart(session, operation, message, turn))
+        session.tasks.add(task)
+        task.add_done_callback(session.tasks.discard)
+        return None
+
+    async def _admit(self, session: _Session, turn: Turn) -> None:
+        """The session waits for a place in the throttle; answers are read meanwhile."""
         session.channel.inbox.occupy(turn)
         try:
-            await self._admit(session)
-            return await self._run(session, operation, message, turn)
-        finally:
-            session.channel.inbox.vacate()
-
-    async def _admit(self, session: _Session) -> None:
-        calls = self._service.calls
-        if calls.try_enter():
-            return
-        session.channel.inbox.read_on()  # the loop waits here: answers may still come
-        try:
-            await calls.enter()
+            await turn.admit(self._service.calls)
         except BaseException:
             session.channel.running_operations -= 1
             raise
+        finally:
+            session.channel.inbox.occupied_by = None
 
     async def _run_apart(
         self, session: _Session, operation: DispatchOperation, message: Message, turn: Turn
@@ -327,7 +321,7 @@ class Dispatcher:
         if message.message_id is None and self._binding.encoding.may_ignore(message):
             return None
         error = ActionNotSupportedError("no operation takes this message")
-        provided = self._errors.provided(error)
+        provided = self._errors.provided(error, session.channel)
         if message.message_id is not None:
             fault = _fault(FaultCode.ACTION_NOT_SUPPORTED, str(error))
             if provided is not None:
@@ -337,36 +331,43 @@ class Dispatcher:
         is_handled = self._errors.handle(error) or provided is not None
         return None if is_handled or message.message_id is not None else self._errors.blame_peer(error)
 
-    def _refuse(self, session: _Session, arrival: Arrival) -> bool:
-        """Answer at once what is no request, or could never be served; whether that was so."""
+    def _screen(self, session: _Session, arrival: Arrival) -> Arrival | None:
+        """Answer at once what needs no operation for its answer; what is left to be served, if anything is.
+
+        That is: what is no request; a one-way call whose sender wants to know that it was taken; and a call
+        that could never end.
+        """
         message = arrival.message
         if message.message_id is None:
-            return False
+            return arrival
         if message.fault is not None:
             self._service.meter.protocol_errors += 1
             self._reply(session, message, Message(fault=message.fault))
-            return True
-        operation = self._operation_for(message) if arrival.awaited else None
-        blocking = operation and not operation.description.is_one_way and self._blocking(session, arrival)
-        if not operation or not blocking:
-            return False
+            return None
+        operation = self._operation_for(message)
+        if operation is not None and operation.description.is_one_way:
+            self._reply(session, message, _DONE)
+            return arrival._replace(message=attrs.evolve(message, message_id=None), is_answered=True)
+        blocking = self._blocking(session, arrival) if operation is not None else None
+        if operation is None or blocking is None:
+            return arrival
         self._service.meter.calls_refused += 1
         reason = _deadlock(operation.description.name, blocking)
         logger.warning("call refused: %s: %s", _named(session), reason)
         self._reply(session, message, _fault(FaultCode.WOULD_DEADLOCK, reason))
-        return True
+        return None
 
     def _blocking(self, session: _Session, arrival: Arrival) -> PendingCall | None:
         """The call to this client that waits for what the client sends now, which waits for that call.
 
-        It is so if the client was given the call before it sent this, and the call's operation holds the
-        session's pump, or the service object's lock, or, with others like it, every place of the throttle.
+        It is so if the client was given the call before it sent this, and the session waits for that call's
+        operation, or the service object's lock does, or, with others like it, every place of the throttle.
         """
         lock = self._service.instancing.lock_of(session.instance)
         awaited = [call for call in arrival.awaited if call.turn is not None and not call.turn.is_over]
         for call in awaited:
             turn = cast("Turn", call.turn)
-            if session.channel.inbox.occupied_by is turn or turn.holds(lock):
+            if session.channel.inbox.waits_for(turn) or turn.holds(lock):
                 return call
         holders = {call.turn for call in awaited}
         return awaited[0] if awaited and len(holders) >= self._service.calls.limit else None

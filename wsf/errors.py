@@ -9,6 +9,10 @@
     │  ├─ AddressAlreadyInUseError
     │  └─ AddressAccessDeniedError
     ├─ InvalidOperationError (RuntimeError)  a call that the object's state does not allow
+    ├─ HandshakeRefusedError                 what ``authenticate`` raises: an HTTP status, since there is no
+    │  │                                     session yet that could be closed
+    │  ├─ AuthenticationError                nobody we know                         401
+    │  └─ SecurityAccessDeniedError          somebody we know, and not here         403
     └─ CommunicationError                    one channel, at run time; never ends the host
        ├─ CommunicationObjectClosedError     used after close                   (nothing sent)
        ├─ CommunicationObjectAbortedError    used after abort                   (nothing sent)
@@ -36,6 +40,7 @@ __all__ = (
     "ActionNotSupportedError",
     "AddressAccessDeniedError",
     "AddressAlreadyInUseError",
+    "AuthenticationError",
     "CloseCode",
     "CloseTimeoutError",
     "CommunicationError",
@@ -48,11 +53,13 @@ __all__ = (
     "EncodingError",
     "FaultCode",
     "FaultException",
+    "HandshakeRefusedError",
     "InvalidOperationError",
     "ListenError",
     "ProtocolError",
     "QuotaExceededError",
     "ReplyTimeoutError",
+    "SecurityAccessDeniedError",
     "SerializationError",
     "SlowClientError",
     "UnsupportedDataError",
@@ -131,6 +138,38 @@ class InvalidOperationError(WsfError, RuntimeError):
     """The object's state does not allow the call. WCF: InvalidOperationException."""
 
 
+class HandshakeRefusedError(WsfError):
+    """``authenticate`` lets a client not in. The message goes into the log, and never to the client."""
+
+    #: what the client is told in place of 101
+    status: ClassVar[int]
+
+
+class AuthenticationError(HandshakeRefusedError):
+    """The client has not shown who it is: no token, an old one, a wrong one. WCF: MessageSecurityException.
+
+    Args:
+        challenge: The answer's WWW-Authenticate (RFC 9110 section 11.6.1); ``Basic`` makes browsers ask.
+
+    Raises:
+        ValueError: The challenge is not one line of printable ASCII.
+    """
+
+    status = 401
+
+    def __init__(self, message: str = "", *, challenge: str = "Bearer") -> None:
+        super().__init__(message)
+        if not (challenge.isascii() and challenge.isprintable() and challenge.strip()):
+            raise ValueError(f"challenge: {challenge!r} is not one line of printable ASCII")
+        self.challenge = challenge
+
+
+class SecurityAccessDeniedError(HandshakeRefusedError):
+    """The client is who it says, and may not come in here. WCF: SecurityAccessDeniedException."""
+
+    status = 403
+
+
 class CommunicationError(WsfError):
     """One channel cannot do what was asked of it. WCF: CommunicationException."""
 
@@ -185,8 +224,8 @@ class FaultException(CommunicationError, Generic[D]):  # noqa: N818 - WCF's name
         reason: For people. It is sent as it is: no secrets.
         detail: An instance of a data contract, or None.
         code: SENDER, or what the other side of a callback said it was.
-        is_received: Whether a client answered a call with it. An operation that lets such a one pass has not
-            answered: its own caller is told of an internal error, and nothing that another client wrote.
+        origin: The channel of the client that answered a call with it; None if it was raised here. One that an
+            operation lets pass is an answer to that client only: nothing that it wrote reaches another.
 
     Raises:
         TypeError: ``reason`` is no text, or ``code`` no FaultCode.
@@ -197,7 +236,7 @@ class FaultException(CommunicationError, Generic[D]):  # noqa: N818 - WCF's name
     reason: str
     detail: D
     code: FaultCode
-    is_received: bool = False
+    origin: object = None
 
     @overload
     def __init__(

@@ -8,9 +8,7 @@ behind what the client said before it; what is read past waits here, bounded, in
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final
-
-from attrs import frozen
+from typing import Final, NamedTuple
 
 from wsf.concurrency import Turn
 from wsf.correlation import PendingCall, PendingCalls
@@ -26,15 +24,16 @@ _WAYS_OUT: Final = (
 )
 
 
-@frozen
-class Arrival:
+class Arrival(NamedTuple):
     """A message, and the calls that its sender had been given when it sent it, and has not answered.
 
-    It may be one that the client makes in order to answer: then it must not wait for them.
+    It may be one that the client makes in order to answer: then it must not wait for them. One that
+    ``is_answered`` has been promised to be served.
     """
 
     message: Message
     awaited: tuple[PendingCall, ...] = ()
+    is_answered: bool = False
 
 
 class Inbox:
@@ -45,7 +44,7 @@ class Inbox:
         decode: A payload's message; counts it.
         pending: The calls that wait for replies.
         max_messages, max_bytes: Read past at most; reading stops when one of them is reached.
-        refuse: Asked for each message read past: True if it has been answered already, by a refusal.
+        screen: Asked for each message read past: what of it shall wait; None: it has been answered.
         on_end: Called as soon as the connection has ended, before what waits here has been served.
 
     Attributes:
@@ -63,7 +62,7 @@ class Inbox:
         "_on_end",
         "_pending",
         "_reader",
-        "_refuse",
+        "_screen",
         "_waiting",
         "max_bytes",
         "max_messages",
@@ -81,13 +80,13 @@ class Inbox:
         *,
         max_messages: int,
         max_bytes: int,
-        refuse: Callable[[Arrival], bool],
+        screen: Callable[[Arrival], Arrival | None],
         on_end: Callable[[CommunicationError], None],
     ) -> None:
         self._connection = connection
         self._decode = decode
         self._pending = pending
-        self._refuse = refuse
+        self._screen = screen
         self._on_end = on_end
         self._waiting: deque[tuple[Arrival, int]] = deque()
         self._end: CommunicationError | None = None
@@ -135,21 +134,23 @@ class Inbox:
                 self._is_read = False
             message = self._decode(payload, message_type)
             if message.relates_to is None:
-                return Arrival(message, self._awaited()) if self._pending else Arrival(message)
+                return Arrival(message, self._awaited()) if self._pending.calls else Arrival(message)
             self._pending.resolve(message)
+
+    def drop(self) -> None:
+        """What waits is not served any more."""
+        self._waiting.clear()
+        self.size = 0
 
     def occupy(self, turn: Turn) -> None:
         """The session's next message waits until this operation has ended. WCF: the receive pump."""
         self.occupied_by = turn
-        self.read_on()
-
-    def vacate(self) -> None:
-        """It has ended."""
-        self.occupied_by = None
+        if self._pending.calls:
+            self.read_on()
 
     def read_on(self) -> None:
         """Somebody waits for an answer, and nobody reads: read past what comes before it."""
-        if self._pending and not self._is_read and self._reader is None and self._end is None:
+        if self._pending.calls and not self._is_read and self._reader is None and self._end is None:
             if self.is_full:
                 self._refuse_hopeless()
             else:
@@ -161,7 +162,7 @@ class Inbox:
         Raises:
             InvalidOperationError: Names both operations and the ways out.
         """
-        if turn is not None and self.is_full and self._waits_for(turn):
+        if turn is not None and self.is_full and self.waits_for(turn):
             raise self._hopeless(operation, turn)
 
     def _awaited(self) -> tuple[PendingCall, ...]:
@@ -172,12 +173,12 @@ class Inbox:
 
     async def _read_past(self) -> None:
         try:
-            while self._pending and not self.is_full:
+            while self._pending.calls and not self.is_full:
                 payload, message_type = await self._connection.receive()
                 message = self._decode(payload, message_type)
                 if message.relates_to is not None:
                     self._pending.resolve(message)
-                elif not self._refuse(arrival := Arrival(message, self._awaited())):
+                elif (arrival := self._screen(Arrival(message, self._awaited()))) is not None:
                     self._keep(arrival, len(payload))
         except (ConnectionClosedError, ProtocolError) as end:
             self._end = end
@@ -185,7 +186,7 @@ class Inbox:
         finally:
             self._reader = None
             self._wake()
-        if self._pending and self.is_full:
+        if self._pending.calls and self.is_full:
             self._refuse_hopeless()
 
     def _keep(self, arrival: Arrival, size: int) -> None:
@@ -201,15 +202,25 @@ class Inbox:
 
     def _refuse_hopeless(self) -> None:
         for call in tuple(self._pending):
-            if call.turn is not None and self._waits_for(call.turn):
+            if call.turn is not None and self.waits_for(call.turn):
                 self._pending.fail(call, self._hopeless(call.operation, call.turn))
 
-    def _waits_for(self, turn: Turn) -> bool:
-        """Whether what waits here goes on only when that operation has ended."""
+    def waits_for(self, turn: Turn) -> bool:
+        """Whether the session's next message is looked at only when that operation has ended.
+
+        It is, if it occupies the session; or holds the lock that who occupies it waits for; or if operations
+        that wait for this client hold every place of the throttle.
+        """
         at = self.occupied_by
-        while at is not None and at is not turn:
-            at = at.waits_for.holder if at.waits_for is not None else None
-        return at is turn and not turn.is_over
+        while at is not None and at is not turn and at.waits_for is not None:
+            at = at.waits_for.holder
+        if at is None or turn.is_over:
+            return False
+        return at is turn or (at.queues_at is not None and len(self._callers()) >= at.queues_at.limit)
+
+    def _callers(self) -> set[Turn]:
+        """The operations that wait for this client."""
+        return {call.turn for call in self._pending if call.turn is not None and not call.turn.is_over}
 
     def _hopeless(self, operation: str, turn: Turn) -> InvalidOperationError:
         return InvalidOperationError(

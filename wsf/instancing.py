@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 from abc import ABC, abstractmethod
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from wsf.behaviors import ConcurrencyMode, InstanceContextMode
 from wsf.concurrency import InstanceLock
@@ -113,6 +113,9 @@ class Instancing(ABC):
         instances: The throttle of objects that live at a time. WCF: MaxConcurrentInstances.
         host: What contexts are of.
     """
+
+    #: whether an object ends with its call
+    ends_with_call: ClassVar[bool] = False
 
     def __init__(
         self, provider: InstanceProvider, mode: ConcurrencyMode, instances: Gate, host: Any = None
@@ -243,6 +246,8 @@ class PerSession(Instancing):
 
 class PerCall(Instancing):
     """One object for each call."""
+
+    ends_with_call: ClassVar[bool] = True
 
     def for_call(self, of_session: InstanceContext | None) -> InstanceContext:
         """A new one."""

@@ -19,6 +19,7 @@ __all__ = (
     "ON_OPEN_ACTION",
     "ON_TEXT_MESSAGE_ACTION",
     "WILDCARD_ACTION",
+    "ClientCertificateMessageProperty",
     "Message",
     "MessageFault",
     "MessageType",
@@ -42,6 +43,7 @@ ON_TEXT_MESSAGE_ACTION: Final = "http://schemas.microsoft.com/2011/02/websockets
 ON_BINARY_MESSAGE_ACTION: Final = "http://schemas.microsoft.com/2011/02/websockets/onbinarymessage"
 
 _NO_PROPERTIES: Final[Mapping[str, object]] = MappingProxyType({})
+_NO_COOKIES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class MessageType(Enum):
@@ -168,6 +170,34 @@ class RemoteEndpointMessageProperty:
 
 
 @frozen
+class ClientCertificateMessageProperty:
+    """The certificate that a client has shown, and that was verified (``requireClientCertificate``).
+
+    WCF: the X509CertificateClaimSet of ServiceSecurityContext.
+
+    Attributes:
+        subject, issuer: Their parts in order, as (name, value): ``("commonName", "ann")``.
+        subject_alternative_names: As (kind, value): ``("DNS", "ann.example")``.
+        serial_number: In hexadecimal digits; unique for its issuer.
+        fingerprint: SHA-256 of the certificate, in hexadecimal digits.
+        der: The certificate itself.
+    """
+
+    name: ClassVar[str] = "ClientCertificateMessageProperty"
+    subject: tuple[tuple[str, str], ...]
+    issuer: tuple[tuple[str, str], ...]
+    subject_alternative_names: tuple[tuple[str, str], ...]
+    serial_number: str
+    fingerprint: str
+    der: bytes = field(repr=False)
+
+    @property
+    def common_name(self) -> str:
+        """The subject's last common name; empty without one."""
+        return next((value for name, value in reversed(self.subject) if name == "commonName"), "")
+
+
+@frozen
 class WebSocketMessageProperty:
     """The opening handshake behind a message. WCF: WebSocketMessageProperty.
 
@@ -175,9 +205,13 @@ class WebSocketMessageProperty:
         sub_protocol: The negotiated one, or None.
         request_path: The request's path, with its query string.
         headers: The request's headers, names in lower case, several values joined by a comma.
+        principal: Who ``authenticate`` says that the client is; None where the host has none.
+        cookies: The request's, by name.
     """
 
     name: ClassVar[str] = "WebSocketMessageProperty"
     sub_protocol: str | None
     request_path: str = field(repr=False)  # it may hold a token
     headers: Mapping[str, str] = field(repr=False, hash=False)  # they hold cookies and tokens
+    principal: object | None = field(default=None, repr=False, hash=False)
+    cookies: Mapping[str, str] = field(default=_NO_COOKIES, repr=False, hash=False)

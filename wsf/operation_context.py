@@ -104,6 +104,8 @@ class OperationContext:
     @property
     def outgoing_message_properties(self) -> MutableMapping[str, object]:
         """Properties for the reply, and for every callback to this same client. WCF: the same name."""
+        if self.turn.outgoing is None:
+            self.turn.outgoing = {}
         return self.turn.outgoing
 
     @property

@@ -45,13 +45,13 @@ def free_port() -> int:
 class Host:
     """`python -m wsf.host` on its own port; may be killed, and started again on the same one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "app.yaml", address: str = "http://localhost:8004") -> None:
         self.port = free_port()
-        self.origin = f"http://localhost:{self.port}"
+        self.origin = address.rpartition(":")[0] + f":{self.port}"
         self.config = folder / f"app-{self.port}.yaml"
-        text = (ROOT / "config" / "app.yaml").read_text("utf-8")
-        assert "localhost:8004" in text
-        self.config.write_text(text.replace("localhost:8004", f"localhost:{self.port}"), "utf-8")
+        text = (ROOT / "config" / name).read_text("utf-8")
+        assert address in text
+        self.config.write_text(text.replace(address, self.origin), "utf-8")
         self.lines: list[str] = []
         self._ended = False
         self._news = threading.Condition()

@@ -17,7 +17,7 @@ from wsf.families import FAMILY_SUFFIXES, find, words
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
 ROW_HEAD = re.compile(r"^\|(?P<cell>[^|]*`[^|]*)\|", re.MULTILINE)
-CODE = re.compile(r"`(?P<key>[A-Za-z]+)`")
+CODE = re.compile(r"`(?P<key>[A-Za-z0-9]+)`")
 #: fields of a binding that the words of these families stand for
 SLOTS = {"encoding", "transport"}
 

@@ -3,9 +3,11 @@
 An ignore that ignores nothing is an error here, so each one is a test: the line it is on must be refused.
 """
 
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any, Protocol, assert_type
 
-from attrs import define
+from attrs import define, field
 
 from wsf import (
     DuplexSessionChannel,
@@ -16,6 +18,9 @@ from wsf import (
     OperationContext,
     callback_contract,
     channel_of,
+    data_contract,
+    data_contracts,
+    data_member,
     fault_contract,
     operation_contract,
     service_behavior,
@@ -144,3 +149,45 @@ class Extensions:
 
 ServiceHost(ShopService, behaviors=[Extensions()])
 ServiceHost(ShopService, behaviors=[Wrapper()])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+
+
+# data contracts: what the metadata says changes nothing of what the checkers know of a field
+
+
+@define
+class Order:
+    id: int = field(metadata=data_member(name="Id", required=True))
+    note: str | None = field(default=None, metadata=data_member(order=2, emit_default=False))
+    tags: list[str] = field(factory=list, metadata=data_member(order=1))
+
+
+@dataclass
+class Invoice:
+    number: int = dataclass_field(metadata=data_member(name="Number"))
+    note: str = dataclass_field(default="", metadata=data_member(emit_default=False))
+
+
+@data_contract(name="special", known_types=lambda: [VerySpecial])
+@define
+class Special(Order):
+    extra: int = 0
+
+
+@define
+class VerySpecial(Special):
+    pass
+
+
+assert_type(Order(1).note, str | None)
+assert_type(Order(1, None, ["a"]).tags, list[str])
+assert_type(Invoice(1).number, int)
+assert_type(Special(1, extra=2).extra, int)
+assert_type(data_contracts.read(Order, b"{}"), Order)
+assert_type(data_contracts.write(Order(1)), bytes)
+
+Order()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+Order("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+Invoice()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+Special()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+data_member("Id")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+data_member(order="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

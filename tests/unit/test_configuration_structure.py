@@ -293,7 +293,7 @@ def test_a_binding_is_an_encoding_over_a_transport() -> None:
         ),
         (
             "byteStreamMessageEncoding: {}",
-            ["f:3:5: customBinding: there is no transport: write httpTransport"],
+            ["f:3:5: customBinding: there is no transport: write httpTransport or httpsTransport"],
         ),
         (
             "httpTransport: {}",

@@ -1,13 +1,18 @@
 """What holds for any body and any instance."""
 
 import json
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+import attrs
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.data_contracts import Chatter, Colour, Inner, Values, refusal
-from wsf.data_contracts import read, write
+from tests.data_contracts import Chatter, Closed, Colour, Inner, Values, refusal
+from wsf.data_contracts import read, read_value, write, write_value
 from wsf.errors import SerializationError
 
 KNOWN = ("message", "nickname", "room")
@@ -116,3 +121,51 @@ def test_any_damage_to_a_body_is_survived_and_what_is_still_read_is_json(
     if instance is not None:
         assert json.loads(damaged)["nickname"] == instance.nickname
         assert json.loads(write(instance))["nickname"] == instance.nickname
+
+
+# every type
+
+moments = st.datetimes(
+    timezones=st.none() | st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+)
+decimals = st.decimals(allow_nan=False, allow_infinity=False, places=4) | st.integers().map(Decimal)
+floats = st.floats(allow_nan=False, allow_infinity=False)
+OF_TYPES: list[tuple[Any, st.SearchStrategy[Any]]] = [
+    (str, texts),
+    (int, st.integers(-(10**900), 10**900)),
+    (float, floats),
+    (bytes, st.binary()),
+    (UUID, st.uuids()),
+    (datetime, moments),
+    (date, st.dates()),
+    (time, st.times()),
+    (timedelta, st.timedeltas()),
+    (Decimal, decimals),
+    (Colour, st.sampled_from(Colour)),
+    (Any, values),
+    (set[Decimal], st.sets(decimals)),
+    (frozenset[str], st.frozensets(texts)),
+    (tuple[int, bytes], st.tuples(st.integers(), st.binary())),
+    (tuple[Inner, ...], st.lists(st.builds(Inner, st.integers())).map(tuple)),
+    (dict[int, list[date]], st.dictionaries(st.integers(), st.lists(st.dates()))),
+    (dict[UUID, Any], st.dictionaries(st.uuids(), values)),
+    (dict[date, float | None], st.dictionaries(st.dates(), st.none() | floats)),
+    (int | str | list[bytes] | None, st.integers() | texts | st.lists(st.binary()) | st.none()),
+    (Inner | Closed | None, st.builds(Inner, st.integers()) | st.builds(Closed, texts) | st.none()),
+]
+
+
+@pytest.mark.parametrize(("hint", "of_type"), OF_TYPES, ids=[str(hint)[-30:] for hint, _ in OF_TYPES])
+@settings(deadline=None, max_examples=50)
+@given(data=st.data())
+def test_every_value_of_every_type_reads_as_it_was_written(
+    hint: Any, of_type: st.SearchStrategy[Any], data: st.DataObject
+) -> None:
+    value = data.draw(of_type)
+    written = write_value(value, hint)
+    again = read_value(hint, written)
+    assert again == value
+    assert type(again) is type(value)
+    assert json.loads(written) is not None or value is None
+    holder = attrs.make_class("Holder", {"member": attrs.field(type=hint)})
+    assert read(holder, write(holder(value))) == holder(value)

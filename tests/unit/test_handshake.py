@@ -98,6 +98,25 @@ class TestOrigin:
     def test_host_and_port_must_agree(self, origin: str, host: str, expected: int) -> None:
         assert status(check_upgrade("GET", headers(Host=host, Origin=origin), ())) == expected
 
+    @pytest.mark.parametrize(
+        ("origin", "host", "expected"),
+        [
+            ("https://localhost:8004", "localhost:8004", 101),
+            ("https://chat.example", "chat.example", 101),
+            ("https://chat.example", "chat.example:443", 101),
+            ("https://chat.example:443", "chat.example", 101),
+            ("http://chat.example", "chat.example", 403),  # a page that anybody on its way may have written
+            ("http://localhost:8004", "localhost:8004", 403),
+            ("https://chat.example:8443", "chat.example", 403),
+        ],
+    )
+    def test_where_tls_ends_here_a_page_that_came_without_is_of_another_site(
+        self, origin: str, host: str, expected: int
+    ) -> None:
+        asked = headers(Host=host, Origin=origin)
+        assert status(check_upgrade("GET", asked, (), "https")) == expected
+        assert status(check_upgrade("GET", asked, (origin,), "https")) == 101
+
     def test_programs_send_none(self) -> None:
         assert check_upgrade("GET", headers(), ()) is None
 

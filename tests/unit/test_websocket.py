@@ -78,8 +78,11 @@ async def test_a_write_buffer_that_is_not_empty_at_the_upgrade_is_known_to_be_fu
         def set_protocol(self, protocol: Any) -> None:
             self.protocol = protocol
 
-        def set_write_buffer_limits(self, high: int) -> None:
+        def set_write_buffer_limits(self, high: int, low: int) -> None:
             self.protocol.pause_writing()
+
+        def get_extra_info(self, name: str) -> None:
+            return None
 
     transport: Any = Filled()
     inner, told = transport.protocol, []

@@ -11,9 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.certificates import Certificates
 from tests.serving import ROOT, program
 
 
@@ -50,6 +52,44 @@ async def test_it_says_what_it_serves_and_a_signal_ends_it_cleanly(
     assert "Traceback" not in err
     for line in ("listening: http://localhost:", "session opened: ", "session closed: ", "code 1001"):
         assert line in err
+
+
+async def test_the_chat_runs_over_tls_from_configuration_alone(
+    tmp_path: Path, certificates: Certificates
+) -> None:
+    for file in (certificates.certificate_file, certificates.key_file):  # called as the configuration has it
+        shutil.copy(file, tmp_path)
+    config = tmp_path / "app-https.yaml"
+    config.write_text((ROOT / "config" / config.name).read_text().replace("8443", "0"))
+    async with program(str(config)) as running:
+        address = await running.line(r"Endpoint +(wss://\S+)")
+        await running.line("byteStreamMessageEncoding over httpsTransport")
+        page = await running.line(r"Page +(https://\S+)")
+        trusting = certificates.client()
+        async with ClientSession() as session, session.get(page, ssl=trusting) as answer:
+            assert b'data-endpoint="chatservice"' in await answer.read()
+        headers = {"Origin": page.rstrip("/")}
+        async with connect(address, ssl=trusting, additional_headers=headers) as client:
+            await client.send('{"nickname":"n","room":"r","message":"m"}')
+            assert await client.recv() == '{"nickname":"n","room":"r","message":"m"}'
+        running.process.send_signal(signal.SIGTERM)
+        status, _, err = await running.end()
+    assert status == 0
+    assert "listening: https://localhost:" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("check", [[], ["--check"]])
+async def test_a_certificate_that_is_not_there_is_one_line_and_status_2(
+    tmp_path: Path, check: list[str]
+) -> None:
+    config = tmp_path / "app-https.yaml"
+    shutil.copy(ROOT / "config" / config.name, config)
+    status, err = await outcome(str(config), *check)
+    assert status == 2
+    missing = repr(str(tmp_path / "service.pem"))
+    line = rf":\d+:\d+: certificateFile: {re.escape(missing)}: No such file or directory\n"
+    assert re.fullmatch(re.escape(str(config)) + line, err)
 
 
 async def test_a_second_signal_cuts(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A real host and a client that is not aiohttp: messages, limits, close codes."""
+"""A real host and a client that is not aiohttp: messages, limits, close codes; over TCP and over TLS."""
 
 import asyncio
 import json
@@ -7,11 +7,20 @@ import struct
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from tests.doubles import web_socket_binding
-from tests.serving import Echo, EchoCallback, EchoService, serving, until, web_socket_address
+from tests.serving import (
+    Echo,
+    EchoCallback,
+    EchoService,
+    connect,
+    open_connection,
+    serving,
+    until,
+    web_socket_address,
+)
 from wsf import (
     InstanceContextMode,
     Message,
@@ -23,6 +32,8 @@ from wsf import (
 from wsf.behaviors import OutboxSettings
 from wsf.host import ServiceHost
 from wsf.message import RemoteEndpointMessageProperty, WebSocketMessageProperty
+
+pytestmark = pytest.mark.usefixtures("each_scheme")
 
 
 async def close_of(client: ClientConnection) -> tuple[int, str]:
@@ -102,7 +113,7 @@ async def test_a_clients_close_code_is_answered_with_the_same(code: int) -> None
 async def raw_session(host: ServiceHost) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A session over bytes of our own making."""
     port = int(host.endpoints[0].address.split(":")[2].split("/")[0])
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await open_connection(port)
     writer.write(
         b"GET /echo HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"

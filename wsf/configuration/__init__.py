@@ -16,6 +16,7 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from wsf.configuration.bounds import MAX_BYTES, MAX_PROBLEMS
+from wsf.configuration.certificates import certificate_problems, certificate_warnings, with_whole_paths
 from wsf.configuration.document import Document, Problem
 from wsf.configuration.model import ServiceModel
 from wsf.configuration.references import check
@@ -79,10 +80,13 @@ def notations() -> dict[str, str]:
 def _configuration(document: Document, found: Structure[ServiceModel]) -> Configuration:
     model = found.model or ServiceModel()
     services, problems = resolve(model, document)
-    _raise(document, problems)
+    _raise(document, [*problems, *certificate_problems(model, services, document)])
     not_imported = [node.at_key(f"{node.key} is not imported, so not checked") for node in found.externals]
-    warnings = [*document.warnings, *found.warnings, *not_imported]
-    return Configuration(document.file, model, services, _lines(document, warnings))
+    unused = certificate_warnings(model, services, document)
+    warnings = [*document.warnings, *found.warnings, *not_imported, *unused]
+    return Configuration(
+        document.file, model, with_whole_paths(services, document), _lines(document, warnings)
+    )
 
 
 def _reader(file: str) -> Callable[[bytes, str], Document]:

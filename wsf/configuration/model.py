@@ -13,6 +13,7 @@ from attrs import Attribute, field, frozen, validators
 from wsf.behaviors import CallbackSettings, OutboxSettings, ServiceDebug, ServiceMetadata, ServiceThrottling
 from wsf.bindings import Binding
 from wsf.configuration.outside import check_name
+from wsf.credentials import ServiceCredentials
 from wsf.settings import Seconds, no_effect, refused
 
 __all__ = (
@@ -26,6 +27,7 @@ __all__ = (
     "ExtensionsElement",
     "HostElement",
     "HostTimeoutsElement",
+    "ServiceAuthenticationElement",
     "ServiceBehaviorElement",
     "ServiceElement",
     "ServiceModel",
@@ -135,6 +137,18 @@ class DataContractSerializerElement:
 
 
 @frozen
+class ServiceAuthenticationElement:
+    """Who is asked who a client is. WCF: ServiceAuthenticationElement.
+
+    Attributes:
+        service_authentication_manager_type: ``package.module:function``, the host's ``authenticate``.
+    """
+
+    service_authentication_manager_type: str = ""
+    authentication_schemes: str = refused("authenticate says what it takes", default="None")
+
+
+@frozen
 class ServiceBehaviorElement:
     """How a service behaves. WCF: ServiceBehaviorElement; ``outbox`` and ``callbacks`` are wsf's own.
 
@@ -149,13 +163,13 @@ class ServiceBehaviorElement:
     service_metadata: ServiceMetadata = field(factory=ServiceMetadata)
     outbox: OutboxSettings = field(factory=OutboxSettings)
     callbacks: CallbackSettings = field(factory=CallbackSettings)
+    service_credentials: ServiceCredentials = field(factory=ServiceCredentials)
+    service_authentication_manager: ServiceAuthenticationElement = ServiceAuthenticationElement()
     data_contract_serializer: DataContractSerializerElement = DataContractSerializerElement()
     service_timeouts: Any = no_effect("there are no transactions", default=None)
     use_request_headers_for_metadata_address: Any = no_effect(_NO_WSDL, default=None)
     service_security_audit: Any = refused("there is no audit log", default=None)
     service_authorization: Any = refused("there is no authorization", default=None)
-    service_authentication_manager: Any = refused("there is no authentication", default=None)
-    service_credentials: Any = refused("there is no TLS and no authentication yet", default=None)
     service_discovery: Any = refused("there is no WS-Discovery", default=None)
     routing: Any = refused("there is no routing service", default=None)
 
@@ -244,7 +258,6 @@ NOT_IN_WSF: Final = {
     "mtomMessageEncoding": _WRITE_BYTE_STREAM,
     "textMessageEncoding": _WRITE_BYTE_STREAM,
     "webMessageEncoding": _WRITE_BYTE_STREAM,
-    "httpsTransport": "let a proxy end TLS, and write httpTransport and an http:// address",
     "msmqTransport": "there is no MSMQ",
     "namedPipeTransport": "there are no named pipes",
     "tcpTransport": "there is no net.tcp",

@@ -4,7 +4,7 @@ Endpoints that name the same binding have the very same object. WCF: ConfigLoade
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from attrs import field, frozen
 
@@ -23,6 +23,8 @@ from wsf.configuration.model import (
 from wsf.configuration.references import address_problem
 
 __all__ = ("ConfiguredEndpoint", "ConfiguredService", "resolve")
+
+_AUTHENTICATION: Final = ("serviceAuthenticationManager", "serviceAuthenticationManagerType")
 
 N = TypeVar("N", ServiceBehaviorElement, EndpointBehaviorElement, Binding)
 
@@ -58,6 +60,7 @@ class ConfiguredService:
         behavior: The one it names, or the one without a name, or WCF's defaults.
         host: Its base addresses, timeouts and page.
         place: ``file:line:column``, for messages.
+        authentication_place: The same, of ``serviceAuthenticationManagerType``; empty if there is none.
     """
 
     name: str
@@ -65,6 +68,7 @@ class ConfiguredService:
     behavior: ServiceBehaviorElement
     host: HostElement
     place: str = field(eq=False)
+    authentication_place: str = field(default="", eq=False)
 
 
 def resolve(model: ServiceModel, document: Document) -> tuple[tuple[ConfiguredService, ...], list[Problem]]:
@@ -104,7 +108,17 @@ class _Resolver:
             behavior=behavior or ServiceBehaviorElement(),
             host=service.host,
             place=self._place("services", position, "name"),
+            authentication_place=self._authentication_place(behavior),
         )
+
+    def _authentication_place(self, behavior: ServiceBehaviorElement | None) -> str:
+        if (
+            behavior is None
+            or not behavior.service_authentication_manager.service_authentication_manager_type
+        ):
+            return ""
+        position = self._model.behaviors.service_behaviors.index(behavior)
+        return self._place("behaviors", "serviceBehaviors", position, *_AUTHENTICATION)
 
     def _binding(self, endpoint: EndpointElement) -> Binding:
         binding = _chosen(self._model.bindings.get(endpoint.binding, ()), endpoint.binding_configuration)

@@ -15,14 +15,14 @@ from wsf.data_contracts._forms import (
     Form,
     Writer,
     expect,
-    has_one_text,
     kind_of,
     read_each,
     split_object,
 )
 from wsf.data_contracts._hints import bare, is_contract, name_of
+from wsf.data_contracts._keys import hashable, key_reader
 from wsf.data_contracts._refusal import Refused, refused
-from wsf.data_contracts._writing import items_of, key_of
+from wsf.data_contracts._writing import items_of, key_of, plain
 from wsf.errors import ContractError
 
 __all__ = ("array_form", "object_form", "tuple_form", "union_form")
@@ -45,7 +45,7 @@ def array_form(item: Form, collect: Collect) -> Form:
         inner = item.fast()
         if inner is None:
             return None
-        return Fast(_LIST[inner.shape], _build_each(inner.build, collect), inner.depth + 1)
+        return Fast(_LIST[inner.shape], _build_each(inner, collect), inner.depth + 1)
 
     write = None if item.write is None else _write_each(lambda _: item.write)
     return Form(read, frozenset({"array"}), write, fast, item.contracts)
@@ -73,26 +73,20 @@ def object_form(key: Any, value: Form) -> Form:
     Raises:
         ContractError: The keys are of another type.
     """
-    key = bare(key)[0]
-    if not has_one_text(key):
-        raise ContractError(
-            f"{name_of(key)} cannot be a key in JSON: use str, int, UUID, date or an Enum of those"
-        )
-    split = Decoder(_DICT[key, Raw]).decode
+    make_key = key_reader(bare(key)[0])
 
     def read(raw: Raw | bytes) -> dict[Any, Any]:
-        values = split(raw)
-        if len(split_object(raw)) != len(values):
-            raise Refused("a key appears twice")
+        members = split_object(raw)
+        names = _keys_of(make_key, (name for name, _ in members))
         # the keys are the peer's text: a refusal does not show them
-        read = read_each(value.read, (("...", item) for item in values.values()))
-        return dict(zip(values, read, strict=True))
+        made = read_each(value.read, (("...", item) for _, item in members))
+        return dict(zip(names, made, strict=True))
 
     def fast() -> Fast | None:
         inner = value.fast()
         if inner is None:
             return None
-        return Fast(_DICT[key, inner.shape], _build_values(inner.build), inner.depth + 1)
+        return Fast(_DICT[str, inner.shape], _build_values(make_key, inner.build), inner.depth + 1)
 
     write = None if value.write is None else _write_values(value.write)
     return Form(read, frozenset({"object"}), write, fast, value.contracts)
@@ -122,7 +116,7 @@ def union_form(hint: Any, forms: Sequence[Form]) -> Form:
 
     def write(value: Any) -> Any:
         form = table.get(_kind_of_value(value))
-        return value if form is None or form.write is None else form.write(value)
+        return plain(value) if form is None or form.write is None else form.write(value)
 
     contracts = tuple(contract for form in forms for contract in form.contracts)
     is_plain = all(form.write is None for form in forms)
@@ -165,16 +159,37 @@ def _kind_of_value(value: Any) -> str:
             return ""
 
 
-def _build_each(build: Build | None, collect: Collect) -> Build | None:
+def _build_each(inner: Fast, collect: Collect) -> Build | None:
+    build, members = inner.build, inner.members
+
+    def collect_whole(values: list[Any], tally: list[int]) -> Any:
+        tally[0] += members * len(values)
+        return values if collect is list else collect(values)
+
+    if members or (build is None and collect is not list):
+        return collect_whole
     if build is None:
-        return None if collect is list else lambda values, _: collect(values)
+        return None
     return lambda values, tally: collect([build(value, tally) for value in values])
 
 
-def _build_values(build: Build | None) -> Build:
-    def made(values: dict[Any, Any], tally: list[int]) -> dict[Any, Any]:
+def _keys_of(make_key: Callable[[str], Any] | None, names: Iterable[str]) -> list[Any]:
+    try:
+        keys = list(names) if make_key is None else hashable(map(make_key, names))
+    except (ValueError, LookupError):
+        raise Refused("a key is not of its type") from None
+    if len(set(keys)) < len(keys):
+        raise Refused("a key appears twice")
+    return keys
+
+
+def _build_values(make_key: Callable[[str], Any] | None, build: Build | None) -> Build:
+    def made(values: dict[str, Any], tally: list[int]) -> dict[Any, Any]:
         tally[0] += len(values)
-        return values if build is None else {key: build(value, tally) for key, value in values.items()}
+        if make_key is None:
+            return values if build is None else {key: build(value, tally) for key, value in values.items()}
+        held = values.values() if build is None else [build(value, tally) for value in values.values()]
+        return dict(zip(_keys_of(make_key, values), held, strict=True))
 
     return made
 
@@ -185,7 +200,7 @@ def _write_each(writer: Callable[[int], Writer | None]) -> Writer:
         for place, value in enumerate(items_of(values)):
             write_item = writer(place)
             try:
-                written.append(value if write_item is None else write_item(value))
+                written.append(plain(value) if write_item is None else write_item(value))
             except (Refused, RecursionError) as error:
                 raise refused(error, f"[{place}]") from error.__cause__
         return written

@@ -1,18 +1,19 @@
 """One data contract: the member table of a class, made once, and the reading and writing by it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from math import isfinite
 from operator import attrgetter, itemgetter
-from typing import Any, Final, NotRequired, TypedDict
+from typing import Any, Final
 
 from msgspec import Raw
 
 from wsf.data_contracts._declarations import TYPE_MEMBER
 from wsf.data_contracts._extension_data import ExtensionData
+from wsf.data_contracts._fast import NOTHING_UNKNOWN, fast_contract
 from wsf.data_contracts._form_of import form_of
-from wsf.data_contracts._forms import Build, Fast, Form, split_object
-from wsf.data_contracts._hints import class_of, name_of
-from wsf.data_contracts._members import members_of
+from wsf.data_contracts._forms import Fast, Form, split_object
+from wsf.data_contracts._hints import class_of, is_contract, name_of
+from wsf.data_contracts._members import Member, members_of
 from wsf.data_contracts._refusal import REFUSALS, Refused, member_step, refused
 from wsf.data_contracts._writing import AS_IT_IS, encode, plain
 from wsf.errors import ContractError
@@ -20,8 +21,7 @@ from wsf.errors import ContractError
 __all__ = ("DataContract", "checked_form", "contract_of")
 
 _NAMES_IN_A_LINE: Final = 3
-_NOTHING_UNKNOWN: Final = ExtensionData()
-_FLAT: Final = AS_IT_IS | {float}
+_MOST_USES: Final = 64  # of a generic class inside one type, each with other arguments
 
 
 class DataContract:
@@ -67,7 +67,7 @@ class DataContract:
         if len(arguments) < len(self.members):
             self._check_required(arguments)
         if self.extension:
-            kept = ExtensionData(tuple(sorted(unknown, key=itemgetter(0)))) if unknown else _NOTHING_UNKNOWN
+            kept = ExtensionData(tuple(sorted(unknown, key=itemgetter(0)))) if unknown else NOTHING_UNKNOWN
             arguments[self.extension] = kept
         try:
             return self.cls(**arguments)
@@ -86,83 +86,38 @@ class DataContract:
         """How msgspec reads the whole object at once; None if a member has no such way, or holds this one."""
         if not self._is_fast_known:
             self._is_fast_known = True  # a member that holds this very class asks, too, and hears None
-            self._fast = self._make_fast()
+            self._fast = fast_contract(self.cls, self.members, self.extension)
         return self._fast
 
-    def _make_fast(self) -> Fast | None:
-        fasts = {name: member.form.fast() for name, member in self.members.items()}
-        shapes: dict[str, Any] = {}
-        builds: list[tuple[str, Build]] = []
-        depth = 0
-        for name, fast in fasts.items():
-            if fast is None:
-                return None
-            shapes[name] = fast.shape if self.members[name].is_required else NotRequired[fast.shape]
-            depth = max(depth, fast.depth)
-            if fast.build is not None:
-                builds.append((name, fast.build))
-        make_shape: Any = TypedDict  # by a variable: no checker follows a shape that is made at run time
-        return Fast(make_shape(self.cls.__name__, shapes), self._build(tuple(builds)), depth + 1)
-
-    def _build(self, builds: tuple[tuple[str, Build], ...]) -> Build:
-        renamed = {m.name: m.argument for m in self.members.values()}
-        is_renamed = any(name != argument for name, argument in renamed.items())
-        cls, extension = self.cls, self.extension
-
-        def build_flat(values: dict[str, Any], tally: list[int]) -> Any:
-            tally[0] += len(values)
-            return cls(**values)
-
-        def build(values: dict[str, Any], tally: list[int]) -> Any:
-            tally[0] += len(values)
-            for name, inner in builds:
-                if name in values:
-                    values[name] = inner(values[name], tally)
-            if is_renamed:
-                values = {renamed[name]: value for name, value in values.items()}
-            if extension:
-                values[extension] = _NOTHING_UNKNOWN
-            return cls(**values)
-
-        return build if builds or is_renamed or extension else build_flat
-
-    def write_object(self, instance: Any, type_name: str | None = None) -> bytes:
-        """An instance as one JSON object, with its unknown members where they stood; raises Refused.
+    def plain_object(self, instance: Any, type_name: str | None = None) -> Any:
+        """An instance as msgspec shall write it, with its unknown members where they stood; raises Refused.
 
         ``type_name`` is written as the first member, so that the reader can tell it from other classes.
         """
         unknown = self._unknown(instance, type_name)
-        if not unknown and type_name is None and (flat := self._write_flat(instance)) is not None:
-            return flat
+        if unknown:
+            return Raw(self._write_among(unknown, instance, type_name))
+        if self._values is not None and type_name is None:
+            values = self._values(instance)
+            if AS_IT_IS.issuperset(map(type, values)):
+                return dict(zip(self.members, values, strict=True))
+        written: dict[str, Any] = {} if type_name is None else {TYPE_MEMBER: type_name}
+        for member in self.members.values():
+            value = getattr(instance, member.attribute)
+            if member.default is None or not member.is_left_out(value):
+                is_plain = type(value) in AS_IT_IS and member.form.write is None
+                written[member.name] = value if is_plain else _plain_member(member, value)
+        return written
+
+    def _write_among(self, unknown: Mapping[str, list[bytes]], instance: Any, type_name: str | None) -> bytes:
         written = [] if type_name is None else [encode(TYPE_MEMBER) + b":" + encode(type_name)]
         written += unknown.get("", [])
         for member in self.members.values():
-            try:
-                value = getattr(instance, member.attribute)
-                if not member.is_left_out(value):
-                    write = member.form.write
-                    value = plain(value) if write is None else plain(write(value))
-                    written.append(member.key + encode(value))
-            except (Refused, RecursionError) as error:
-                raise refused(error, member_step(member.name)) from error.__cause__
-            if unknown:
-                written += unknown.get(member.name, ())
+            value = getattr(instance, member.attribute)
+            if not member.is_left_out(value):
+                written.append(member.key + encode(_plain_member(member, value)))
+            written += unknown.get(member.name, ())
         return b"{" + b",".join(written) + b"}"
-
-    def _write_flat(self, instance: Any) -> bytes | None:
-        """An instance of texts, numbers and the like at once; None if it is another or cannot be written."""
-        if self._values is None:
-            return None
-        values = self._values(instance)
-        if not _FLAT.issuperset(map(type, values)):
-            return None
-        try:
-            written = encode(dict(zip(self.members, values, strict=True)))
-        except Refused:
-            return None  # with its path, the other way
-        if b"null" in written and not all(isfinite(value) for value in values if type(value) is float):
-            return None  # msgspec writes NaN as null
-        return written
 
     def _unknown(self, instance: Any, type_name: str | None) -> dict[str, list[bytes]]:
         """The unknown members as written, by the known member that they follow."""
@@ -176,6 +131,14 @@ class DataContract:
             place = after if after in self.members else ""
             places.setdefault(place, []).append(encode(name) + b":" + value)
         return places
+
+
+def _plain_member(member: Member, value: Any) -> Any:
+    write = member.form.write
+    try:
+        return plain(value) if write is None else write(value)
+    except (Refused, RecursionError) as error:
+        raise refused(error, member_step(member.name)) from error.__cause__
 
 
 def contract_of(hint: Any) -> DataContract:
@@ -203,11 +166,15 @@ def checked_form(hint: Any) -> Form:
     try:
         form = form_of(hint, contract_of)
         seen: set[Any] = set()
+        uses: Counter[Any] = Counter()
         waiting = list(form.contracts)
         while waiting:
             contract = waiting.pop()
             if contract not in seen:
                 seen.add(contract)
+                uses[class_of(contract)] += 1
+                if uses[class_of(contract)] > _MOST_USES:
+                    raise ContractError(f"{name_of(class_of(contract))} holds ever larger ones of itself")
                 for member in contract_of(contract).members.values():
                     waiting += member.form.contracts
     except RecursionError:
@@ -224,9 +191,9 @@ def write_object(instance: object) -> bytes:
     """
     contract = contract_of(type(instance))
     try:
-        return contract.write_object(instance)
+        return encode(contract.plain_object(instance))
     except (Refused, RecursionError) as error:
-        raise ValueError(refused(error).line(contract.cls.__name__)) from error.__cause__
+        raise ValueError(_located(error, instance).line(contract.cls.__name__)) from error.__cause__
 
 
 def writer_of(hint: Any) -> Callable[[object], bytes]:
@@ -239,8 +206,41 @@ def writer_of(hint: Any) -> Callable[[object], bytes]:
 
     def write_text(value: object) -> bytes:
         try:
-            return encode(plain(value if write is None else write(value)))
+            return encode(plain(value) if write is None else write(value))
         except (Refused, RecursionError) as error:
-            raise ValueError(refused(error).line("")) from error.__cause__
+            raise ValueError(_located(error, value).line("")) from error.__cause__
 
     return write_text
+
+
+def _located(error: Exception, value: object) -> Refused:
+    """A refusal with its path, which msgspec does not tell when it refuses a text."""
+    found = refused(error)
+    return (
+        found
+        if found.path or isinstance(error, RecursionError)
+        else Refused(found.problem, _path_to_unwritable(value) or "")
+    )
+
+
+def _path_to_unwritable(value: Any) -> str | None:
+    """The path to the first text or number that msgspec cannot write; None if it can write the value."""
+    match value:
+        case str() | int():
+            try:
+                encode(value)
+            except Refused:
+                return ""
+            return None
+        case list() | tuple():
+            steps = [(f"[{place}]", item) for place, item in enumerate(value)]
+        case dict():
+            steps = [("[...]", item) for item in value.values()]
+        case _ if is_contract(type(value)):
+            members = contract_of(type(value)).members.values()
+            steps = [(member_step(member.name), getattr(value, member.attribute)) for member in members]
+        case _:
+            return None
+    return next(
+        (step + path for step, item in steps if (path := _path_to_unwritable(item)) is not None), None
+    )

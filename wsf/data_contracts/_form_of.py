@@ -13,6 +13,7 @@ from msgspec.json import Decoder
 
 from wsf.data_contracts._containers import array_form, object_form, tuple_form, union_form
 from wsf.data_contracts._declarations import TYPE_MEMBER, DataContractAttribute
+from wsf.data_contracts._extension_data import ExtensionData
 from wsf.data_contracts._forms import ANY_KIND, Fast, Form, any_form, is_native, native_form, split_object
 from wsf.data_contracts._hints import (
     ARRAYS,
@@ -24,6 +25,7 @@ from wsf.data_contracts._hints import (
     is_contract,
     name_of,
 )
+from wsf.data_contracts._keys import set_maker
 from wsf.data_contracts._quotas import DEFAULT_QUOTAS
 from wsf.data_contracts._refusal import REFUSALS, Refused, member_step, refused
 from wsf.data_contracts._surrogates import structure_hook
@@ -50,7 +52,7 @@ class Contract(Protocol):
     def cls(self) -> type[Any]: ...
     def read_object(self, raw: Raw | bytes) -> Any: ...
     def read_members(self, members: Iterable[tuple[str, Raw | bytes]]) -> Any: ...
-    def write_object(self, instance: Any, type_name: str | None = None) -> bytes: ...
+    def plain_object(self, instance: Any, type_name: str | None = None) -> Any: ...
     def fast(self) -> Fast | None: ...
 
 
@@ -98,7 +100,7 @@ def _container(hint: Any, contract: Callable[[Any], Contract]) -> Form | None:
     if origin in SETS:
         if class_of(args[0]).__hash__ is None:
             raise ContractError(f"{name_of(hint)}: what stands in a set must be hashable: use @attrs.frozen")
-        return array_form(form_of(args[0], contract), frozenset if origin is frozenset else set)
+        return array_form(form_of(args[0], contract), set_maker(frozenset if origin is frozenset else set))
     return None
 
 
@@ -123,15 +125,19 @@ def _parts(args: Iterable[Any], contract: Callable[[Any], Contract]) -> list[For
 
 def _contract_form(hint: Any, contract: Callable[[Any], Contract]) -> Form:
     """An object of one class, or of one of its known types."""
+    if hint is ExtensionData:
+        raise ContractError("ExtensionData stands for the unknown members of a class: give it a field alone")
     known = _known_types(hint)
     if known:
         is_abstract = inspect.isabstract(class_of(hint))
         return _tagged_form(known if is_abstract else [hint, *known], None if is_abstract else hint, contract)
 
-    def write(value: Any) -> Raw:
-        if type(value) is not class_of(hint):
+    cls = class_of(hint)
+
+    def write(value: Any) -> Any:
+        if type(value) is not cls:
             raise Refused(f"expected {name_of(hint)}, got {name_of(type(value))}")
-        return Raw(contract(hint).write_object(value))
+        return contract(hint).plain_object(value)
 
     def read(raw: Raw | bytes) -> Any:
         return contract(hint).read_object(raw)  # late: a contract may hold itself
@@ -185,12 +191,12 @@ def _tagged_form(hints: list[Any], declared: Any, contract: Callable[[Any], Cont
         hint = _named(by_name, named[0]) if named else declared
         return contract(hint).read_members(member for member in members if member[0] != TYPE_MEMBER)
 
-    def write(value: Any) -> Raw:
+    def write(value: Any) -> Any:
         name = names.get(type(value))
         if name is None:
             raise Refused(f"{name_of(type(value))} is none of the known types: {', '.join(by_name)}")
         hint = by_name[name]
-        return Raw(contract(hint).write_object(value, None if hint == declared else name))
+        return contract(hint).plain_object(value, None if hint == declared else name)
 
     return Form(read, _OBJECT, write, contracts=tuple(hints))
 

@@ -16,7 +16,7 @@ from attrs import frozen
 from msgspec import Raw
 from msgspec.json import Decoder
 
-from wsf.data_contracts._hints import ARRAYS, SETS, UNIONS, name_of
+from wsf.data_contracts._hints import ARRAYS, UNIONS, name_of
 from wsf.data_contracts._refusal import REFUSALS, Refused, refused, words_of_kinds
 from wsf.errors import ContractError
 
@@ -28,7 +28,6 @@ __all__ = (
     "Reader",
     "Writer",
     "any_form",
-    "has_one_text",
     "is_native",
     "kind_of",
     "native_form",
@@ -38,7 +37,7 @@ __all__ = (
 
 #: reads one JSON value; raises one of REFUSALS
 Reader: TypeAlias = Callable[[Raw | bytes], Any]
-#: gives what msgspec shall write for a value; raises Refused
+#: gives what msgspec shall write for a value, as ``plain`` does; raises Refused
 Writer: TypeAlias = Callable[[Any], Any]
 #: makes a value of what msgspec decoded, and adds the members that it met to the tally's only number
 Build: TypeAlias = Callable[[Any, list[int]], Any]
@@ -54,6 +53,7 @@ class Fast:
     shape: Any  # the type that msgspec decodes
     build: Build | None  # None: that is the value already
     depth: int  # of the deepest text that can be read
+    members: int = 0  # of every value, if msgspec makes it whole: then ``build`` only counts
 
 
 @frozen
@@ -109,7 +109,6 @@ _KIND_OF_TYPE: Final = {
     datetime.timedelta: _STRING,
     uuid.UUID: _STRING,
 }
-_KEYS: Final = frozenset({str, int, uuid.UUID, datetime.date})
 
 
 def split_object(raw: Raw | bytes) -> list[tuple[str, Raw]]:
@@ -125,18 +124,16 @@ def kind_of(raw: Raw | bytes) -> str:
 
 
 def is_native(hint: Any) -> bool:
-    """Whether msgspec reads a type just as it is meant here. No object is: a name could come twice."""
+    """Whether msgspec reads a type just as it is meant here.
+
+    No object is, for a name could come twice, and no set, for its items could hash alike.
+    """
     origin, args = get_origin(hint), get_args(hint)
     if origin is None:
         return hint in _KIND_OF_TYPE or _is_enum(hint)
-    if origin in UNIONS or ((origin in ARRAYS or origin in SETS) and args != ((),)):
+    if origin in UNIONS or origin in ARRAYS:
         return all(is_native(arg) for arg in args if arg is not ...)
     return origin is Literal
-
-
-def has_one_text(hint: Any) -> bool:
-    """Whether a type may be the keys of an object: its values have one plain text each."""
-    return hint in _KEYS or _is_enum(hint)
 
 
 def native_form(hint: Any, bounds: Any = None) -> Form:

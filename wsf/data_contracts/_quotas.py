@@ -70,10 +70,9 @@ def excess(text: bytes, quotas: JsonQuotas) -> str | None:
 
 def is_surely_within(text: bytes, quotas: JsonQuotas) -> bool:
     """Whether the items and numbers of a text are within their quotas; False if it takes an exact count."""
-    most = quotas.max_items_in_object_graph
+    most, length = quotas.max_items_in_object_graph, quotas.max_number_length
     if most is not None and _containers(text) > most:
         return False
-    length = quotas.max_number_length
     return len(text) <= length or not _has_long_number(text, length)
 
 

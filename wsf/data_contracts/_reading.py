@@ -13,6 +13,7 @@ from wsf.errors import SerializationError
 
 __all__ = ("TextReader", "contract_reader", "read_members", "split_members")
 
+_SMALL: Final = DEFAULT_QUOTAS.max_number_length  # a text of no more characters holds no longer number
 _WHITE_SPACE: Final = b" \t\r\n"
 #: what ends each member's name; inside a string it is met only behind an escaped quotation mark
 _END_OF_NAME: Final = b'":'
@@ -27,13 +28,14 @@ class TextReader:
     and whenever the fast way fails, the exact way decides.
     """
 
-    __slots__ = ("_build", "_decode", "_depth", "_label", "_read", "_root")
+    __slots__ = ("_build", "_decode", "_depth", "_label", "_members", "_read", "_root")
 
     def __init__(self, hint: Any, label: str = "", root: str = "$") -> None:
         form = checked_form(hint)
         fast = form.fast()
         self._read = form.read
         self._decode = None if fast is None else Decoder(fast.shape).decode
+        self._members = 0 if fast is None else fast.members  # of the whole text, if it is always as many
         self._build = None if fast is None else fast.build
         self._depth = 0 if fast is None else fast.depth
         self._label = label
@@ -46,11 +48,17 @@ class TextReader:
             SerializationError: It is none of the type.
         """
         decode = self._decode
-        if decode is not None and self._depth <= quotas.max_depth and is_surely_within(text, quotas):
-            tally = [0]
+        is_small = quotas is DEFAULT_QUOTAS and len(text) <= _SMALL
+        is_within = self._depth <= quotas.max_depth and (is_small or is_surely_within(text, quotas))
+        if decode is not None and is_within:
             try:
-                value = decode(text) if self._build is None else self._build(decode(text), tally)
-                if text.translate(None, _WHITE_SPACE).count(_END_OF_NAME) == tally[0]:
+                value = decode(text)
+                met = self._members
+                if not met and self._build is not None:
+                    tally = [0]
+                    value = self._build(value, tally)
+                    met = tally[0]
+                if text.translate(None, _WHITE_SPACE).count(_END_OF_NAME) == met:
                     return value
             except (ValueError, *REFUSALS):
                 pass  # the exact way says why

@@ -61,7 +61,7 @@ def _plain_by_base(value: Any, kind: type[Any]) -> Any:
     if is_contract(kind):
         from wsf.data_contracts._contract import contract_of  # noqa: PLC0415 - contracts need this module
 
-        return Raw(contract_of(kind).write_object(value))
+        return contract_of(kind).plain_object(value)
     if (hook := unstructure_hook(kind)) is not None:
         written = hook(value)
         if type(written) is kind:
@@ -106,8 +106,10 @@ def decimal_text(value: Decimal) -> str:
     """A Decimal in digits, without exponent; raises Refused for what has no such form."""
     if not value.is_finite():
         raise Refused(f"JSON has no {value}")
-    is_near = abs(value.adjusted()) <= _DECIMAL_LENGTH and len(value.as_tuple().digits) <= _DECIMAL_LENGTH
-    text = format(value, "f") if is_near else ""
+    text = str(value)
+    if "E" in text:
+        is_near = abs(value.adjusted()) <= _DECIMAL_LENGTH and len(text) <= 2 * _DECIMAL_LENGTH
+        text = format(value, "f") if is_near else ""
     if not 0 < len(text) <= _DECIMAL_LENGTH:
         raise Refused(f"a Decimal of more than {_DECIMAL_LENGTH} characters")
     return text

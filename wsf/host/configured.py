@@ -14,7 +14,9 @@ from wsf.configuration import Configuration, ConfiguredService
 from wsf.errors import ConfigurationError, ContractError
 from wsf.extensions import Behavior
 from wsf.families import resolve
+from wsf.host.construction import check_asynchronous
 from wsf.host.service_host import Listeners, ServiceHost
+from wsf.transports import Authenticate
 
 __all__ = ("allow_origins", "hosts_of", "service_class")
 
@@ -114,10 +116,27 @@ def _leads_to(name: str, service: type[Any]) -> bool:
         return False
 
 
+def _authenticate(configured: ConfiguredService) -> Authenticate | None:
+    """What ``serviceAuthenticationManagerType`` leads to."""
+    name = configured.behavior.service_authentication_manager.service_authentication_manager_type
+    if not name:
+        return None
+    what = f"{configured.authentication_place}: serviceAuthenticationManagerType: {name!r}"
+    try:
+        return check_asynchronous(resolve(name))
+    except LookupError as error:
+        raise ConfigurationError(f"{what}: {error}") from None
+    except ContractError as error:
+        raise ConfigurationError(f"{what}: {error}") from None
+    except Exception as error:  # the author's module
+        raise ConfigurationError(f"{what}: importing it failed: {_where(error)}") from error
+
+
 def _host(
     configured: ConfiguredService, service: type[Any], listeners: Listeners, behaviors: Sequence[Behavior]
 ) -> ServiceHost:
     behavior, place = configured.behavior, configured.place
+    authenticate = _authenticate(configured)
     try:
         host = ServiceHost(
             service,
@@ -126,6 +145,8 @@ def _host(
             callbacks=behavior.callbacks,
             debug=behavior.service_debug,
             behaviors=(*behavior.behaviors, *behaviors),
+            credentials=behavior.service_credentials,
+            authenticate=authenticate,
             open_timeout=configured.host.timeouts.open_timeout,
             close_timeout=configured.host.timeouts.close_timeout,
             static_content=configured.host.static_content,

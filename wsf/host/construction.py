@@ -10,8 +10,16 @@ from wsf.errors import ContractError
 from wsf.extensions import Behavior, DispatchRuntime
 from wsf.instancing import ClassInstanceProvider, InstanceProvider, Instancing, Single, instancing_for
 from wsf.throttling import Gate
+from wsf.transports import Authenticate
 
-__all__ = ("check_creatable", "check_one_description", "extended", "make_instancing", "service_type_of")
+__all__ = (
+    "check_asynchronous",
+    "check_creatable",
+    "check_one_description",
+    "extended",
+    "make_instancing",
+    "service_type_of",
+)
 
 
 def service_type_of(service: object) -> type[Any]:
@@ -39,6 +47,24 @@ def check_creatable(service: object) -> None:
                 f"{service.__qualname__}.__init__ needs {parameter.name!r}: give it a default, or make the "
                 f"object yourself and give it to the host (InstanceContextMode.SINGLE)"
             )
+
+
+def check_asynchronous(authenticate: Any) -> Authenticate:
+    """``authenticate`` itself, which may not hold up everybody else.
+
+    Raises:
+        ContractError: It is neither an ``async def`` function nor an object whose ``__call__`` is one.
+    """
+    is_function = inspect.iscoroutinefunction(authenticate)
+    if isinstance(authenticate, type) or not (
+        is_function or inspect.iscoroutinefunction(getattr(authenticate, "__call__", None))  # noqa: B004
+    ):
+        raise ContractError(
+            f"authenticate: {authenticate!r} is not asynchronous: give an async def function of one "
+            f"UpgradeRequest, or an object whose __call__ is one"
+        )
+    checked: Authenticate = authenticate
+    return checked
 
 
 def check_one_description(contracts: Iterable[ContractDescription]) -> None:

@@ -26,6 +26,7 @@ from wsf.bindings import Binding
 from wsf.communication_object import CommunicationState, Event
 from wsf.concurrency import pump_waits
 from wsf.counters import Counters, Meter, RareWarning
+from wsf.credentials import ServiceCredentials
 from wsf.description import ServiceDescription
 from wsf.dispatch_operation import ServiceRuntime
 from wsf.dispatcher import Dispatcher
@@ -33,6 +34,7 @@ from wsf.errors import CloseCode, ContractError, InvalidOperationError
 from wsf.extension_collection import ExtensionCollection
 from wsf.extensions import Behavior
 from wsf.host.construction import (
+    check_asynchronous,
     check_creatable,
     check_one_description,
     extended,
@@ -52,7 +54,7 @@ from wsf.instancing import Instancing
 from wsf.reflection import check_at_open, contracts_of, implementation_of
 from wsf.settings import finite
 from wsf.throttling import UNLIMITED, Gate
-from wsf.transports import Entrance, Listener, descriptor_limit
+from wsf.transports import Authenticate, Entrance, Listener, descriptor_limit
 
 if TYPE_CHECKING:
     from wsf.transports.http import Application
@@ -80,6 +82,9 @@ class ServiceHost:
         throttling, outbox, callbacks: The service behavior's bounds.
         debug: Whether callers are told what went wrong inside.
         behaviors: Extensions for this host, after those of ``@service_behavior``.
+        credentials: The service behavior's certificates; endpoints over ``httpsTransport`` need one.
+        authenticate: Asked who a client is, before its session is let in; see ``UpgradeRequest`` and
+            ``HandshakeRefusedError``. Its answer is the ``WebSocketMessageProperty``'s ``principal``.
         open_timeout, close_timeout: s for ``open`` and ``close``; WCF's defaults.
         static_content: ``package:folder`` of a page, served at ``/`` of each endpoint's site.
         listeners: Shared with other hosts whose endpoints may be on the same site.
@@ -97,6 +102,8 @@ class ServiceHost:
         callbacks: CallbackSettings | None = None,
         debug: ServiceDebug | None = None,
         behaviors: Sequence[Behavior] = (),
+        credentials: ServiceCredentials | None = None,
+        authenticate: Authenticate | None = None,
         open_timeout: float = 60.0,
         close_timeout: float = 10.0,
         static_content: str = "",
@@ -120,6 +127,8 @@ class ServiceHost:
         self.extensions = ExtensionCollection(self)
         self.opening, self.opened, self.closing = Event(), Event(), Event()
         self.closed, self.faulted = Event(), Event()
+        self._credentials = credentials or ServiceCredentials()
+        self._authenticate = None if authenticate is None else check_asynchronous(authenticate)
         self._open_timeout = open_timeout
         self._close_timeout = close_timeout
         self._static_content = static_content
@@ -286,7 +295,7 @@ class ServiceHost:
         paths then (``/chat``), or tell by their host which Host headers are answered.
 
         Raises:
-            ContractError: As for ``open``.
+            ContractError: As for ``open``; or an endpoint's transport is httpsTransport.
             InvalidOperationError: The host is open, or was.
         """
         self._demand(CommunicationState.CREATED)
@@ -312,7 +321,7 @@ class ServiceHost:
 
         Raises:
             ContractError: A contract cannot be dispatched, or not over its binding.
-            ConfigurationError: The page is not there.
+            ConfigurationError: The page is not there, or a certificate cannot be used.
         """
         if self._dispatchers:
             return
@@ -367,6 +376,8 @@ class ServiceHost:
             meter=self._meter,
             admit=lambda: self._admit(transport.pending_connections_limit),
             release=self._sessions.leave,
+            credentials=self._credentials,
+            authenticate=self._authenticate,
         )
         listener.add(entrance)
         self._entrances.append((listener, entrance))

@@ -7,13 +7,24 @@ connection to ``accept``; all that follows (session, order, outbox, errors) is t
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, Final, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
 from wsf.counters import Meter
+from wsf.credentials import ServiceCredentials
 from wsf.description import ContractDescription
-from wsf.message import MessageType
+from wsf.message import ClientCertificateMessageProperty, MessageType, RemoteEndpointMessageProperty
 
-__all__ = ("Accept", "Admit", "Connection", "Entrance", "Listener", "Transport", "descriptor_limit")
+__all__ = (
+    "Accept",
+    "Admit",
+    "Authenticate",
+    "Connection",
+    "Entrance",
+    "Listener",
+    "Transport",
+    "UpgradeRequest",
+    "descriptor_limit",
+)
 
 #: descriptors kept for everything that is not a session: log files, brokers, the listeners
 SPARE_DESCRIPTORS: Final = 64
@@ -52,8 +63,11 @@ class Connection(Protocol):
     #: the number of the latest ping that the peer has answered, in the order of what ``receive`` gives out
     ponged: int
 
-    def ping(self) -> int:
-        """Ask for a sign of life now; its number. What comes before its answer was sent not knowing of it."""
+    def ping(self) -> tuple[int, bytes]:
+        """A ping to be written before a frame, and its number.
+
+        What the peer says before it has answered the ping, it says without knowing of that frame.
+        """
         ...
 
     async def receive(self) -> tuple[bytes, MessageType]:
@@ -97,6 +111,36 @@ Accept = Callable[[Connection], Awaitable[None]]
 Admit = Callable[[], Awaitable[bool]]
 
 
+@frozen(kw_only=True)
+class UpgradeRequest:
+    """What a client says of itself before it is let in; its handshake has passed every other check.
+
+    What may hold a secret is not in ``repr``.
+
+    Attributes:
+        path: The endpoint's.
+        query: The query string's values by their names, in the order they were sent.
+        headers: Names in lower case, several values joined by a comma.
+        cookies: By name.
+        sub_protocols: The client's offers, in its order; some clients can send a token in no other way.
+        remote: Where the connection comes from: a proxy, if there is one.
+        client_certificate: What the client has shown, where ``requireClientCertificate`` asks for it.
+    """
+
+    path: str
+    query: Mapping[str, tuple[str, ...]] = field(repr=False, hash=False)
+    headers: Mapping[str, str] = field(repr=False, hash=False)
+    cookies: Mapping[str, str] = field(repr=False, hash=False)
+    sub_protocols: tuple[str, ...] = field(repr=False)
+    remote: RemoteEndpointMessageProperty
+    client_certificate: ClientCertificateMessageProperty | None = None
+
+
+#: who the client of a handshake is: anything but None. It refuses by None or by raising a
+#: ``HandshakeRefusedError``; whatever else goes wrong refuses, too
+Authenticate = Callable[[UpgradeRequest], Awaitable[object | None]]
+
+
 @frozen
 class Entrance:
     """One endpoint as a listener sees it."""
@@ -110,6 +154,8 @@ class Entrance:
     meter: Meter
     admit: Admit
     release: Callable[[], None]
+    credentials: ServiceCredentials = ServiceCredentials()
+    authenticate: Authenticate | None = None
 
 
 class Listener(Protocol):
@@ -119,7 +165,8 @@ class Listener(Protocol):
         """Serve an endpoint, from now on.
 
         Raises:
-            ContractError: Its path is another's.
+            ContractError: Its path is another's, or what holds for the whole site is not the others'.
+            ConfigurationError: Its certificate cannot be used.
         """
         ...
 

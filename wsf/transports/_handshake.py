@@ -68,12 +68,19 @@ def check_host(headers: Headers, endpoint_host: str, allowed_hosts: Collection[s
     return Refusal(
         421,
         "this host is not served here",
-        f"Host {shown} is not the endpoint's; add it to httpTransport allowedHosts",
+        f"Host {shown} is not the endpoint's; add it to the transport's allowedHosts",
     )
 
 
-def check_upgrade(method: str, headers: Headers, allowed_origins: Collection[str]) -> Refusal | None:
-    """The opening handshake's own rules (RFC 6455 section 4.2.1), then the Origin's."""
+def check_upgrade(
+    method: str, headers: Headers, allowed_origins: Collection[str], scheme: str = "http"
+) -> Refusal | None:
+    """The opening handshake's own rules (RFC 6455 section 4.2.1), then the Origin's.
+
+    Args:
+        scheme: Of the site. Where it is ``https``, TLS ends here, and a page that came without is no page
+            of this site: anybody on its way may have written it.
+    """
     upgrade, connection = _tokens(headers, "Upgrade"), _tokens(headers, "Connection")
     if method != "GET" or upgrade != ["websocket"] or "upgrade" not in connection:
         return Refusal(400, "this is a WebSocket endpoint: it answers WebSocket handshakes only")
@@ -83,7 +90,7 @@ def check_upgrade(method: str, headers: Headers, allowed_origins: Collection[str
         )
     if not _is_key(headers.getall("Sec-WebSocket-Key", [])):
         return Refusal(400, "Sec-WebSocket-Key must be 16 bytes in base64")
-    return _check_origin(headers, allowed_origins)
+    return _check_origin(headers, allowed_origins, scheme)
 
 
 def negotiate_sub_protocol(headers: Headers, required: str | None) -> str | Refusal | None:
@@ -106,7 +113,7 @@ def negotiate_sub_protocol(headers: Headers, required: str | None) -> str | Refu
     return Refusal(
         426,
         "the endpoint's subprotocol is required",
-        f"the client offers {quoted(', '.join(offers)) if offers else 'none'}",
+        f"the client offers {f'{len(offers)} others' if offers else 'none'}",  # which: one may be a token
         {"Sec-WebSocket-Protocol": required},
     )
 
@@ -146,7 +153,7 @@ def _tokens(headers: Headers, name: str) -> list[str]:
     return [token.strip().lower() for line in headers.getall(name, []) for token in line.split(",")]
 
 
-def _check_origin(headers: Headers, allowed: Collection[str]) -> Refusal | None:
+def _check_origin(headers: Headers, allowed: Collection[str], scheme: str) -> Refusal | None:
     origins = headers.getall("Origin", [])
     if not origins or "*" in allowed:
         return None  # programs send none; browsers always do
@@ -154,7 +161,8 @@ def _check_origin(headers: Headers, allowed: Collection[str]) -> Refusal | None:
         origin = _origin(origins[0])
         if origin is not None and (origin in {_origin(entry) for entry in allowed}):
             return None
-        if origin is not None and origin[0] != "null" and _is_same_host(origin, headers):
+        is_clear = origin is not None and origin[0] != "https" and scheme == "https"
+        if origin is not None and origin[0] != "null" and not is_clear and _is_same_host(origin, headers):
             return None
     shown = quoted(", ".join(origins))
     return Refusal(
@@ -165,7 +173,7 @@ def _check_origin(headers: Headers, allowed: Collection[str]) -> Refusal | None:
 
 
 def _is_same_host(origin: tuple[str, str, int | None], headers: Headers) -> bool:
-    """Host and port of Origin and Host agree; the scheme is left out, since TLS may end at a proxy."""
+    """Host and port of Origin and Host agree; the scheme is not compared, since TLS may end at a proxy."""
     scheme, name, port = origin
     host_name, host_port = _split_host(headers.getall("Host", [""])[0])
     return name != "" and (name, port) == (host_name, host_port or _DEFAULT_PORTS.get(scheme))

@@ -7,15 +7,31 @@ from types import MappingProxyType
 from typing import Final
 
 from aiohttp import HttpVersion11, web
+from attrs import evolve, frozen
 
 from wsf.counters import Meter
-from wsf.message import RemoteEndpointMessageProperty, WebSocketMessageProperty
+from wsf.message import (
+    ClientCertificateMessageProperty,
+    RemoteEndpointMessageProperty,
+    WebSocketMessageProperty,
+)
 from wsf.settings import finite
-from wsf.transports import Entrance
+from wsf.transports import Authenticate, Entrance, UpgradeRequest
+from wsf.transports._authentication import LEFT, principal_of
 from wsf.transports._handshake import Refusal, check_host, check_upgrade, negotiate_sub_protocol, quoted
+from wsf.transports._tls import client_certificate
 from wsf.transports._websocket import ServerWebSocket, WebSocketConnection
 
-__all__ = ("SERVER", "peer_name", "text_response", "upgrade")
+__all__ = (
+    "SERVER",
+    "Handshake",
+    "authenticated",
+    "peer_name",
+    "read_handshake",
+    "refuse",
+    "text_response",
+    "upgrade",
+)
 
 logger = logging.getLogger("wsf.transports")
 
@@ -23,16 +39,62 @@ logger = logging.getLogger("wsf.transports")
 SERVER: Final = "wsf"
 
 
-async def upgrade(request: web.BaseRequest, entrance: Entrance) -> web.StreamResponse:
-    """Answer a request for an endpoint: refuse it, or be its session until that is over."""
-    meter = entrance.meter
+@frozen
+class Handshake:
+    """An opening handshake that has passed the checks of its headers.
+
+    Attributes:
+        sub_protocol: The negotiated one, or None.
+        request: What ``authenticate`` is asked about.
+        deadline: The loop's time by when it must be answered (openTimeout); None: never.
+        principal: Who the client is, once that is known.
+    """
+
+    sub_protocol: str | None
+    request: UpgradeRequest
+    deadline: float | None
+    principal: object | None = None
+
+
+def read_handshake(request: web.BaseRequest, entrance: Entrance) -> Handshake | Refusal:
+    """Check a request for an endpoint: everything that takes no time."""
     sub_protocol = _negotiate(request, entrance)
     if isinstance(sub_protocol, Refusal):
-        return _refuse(request, sub_protocol, meter)
-    if not await _admit(entrance):
+        return sub_protocol
+    offers = [line.split(",") for line in request.headers.getall("Sec-WebSocket-Protocol", [])]
+    asked = UpgradeRequest(
+        path=request.path,
+        query=MappingProxyType({name: tuple(request.query.getall(name)) for name in request.query}),
+        headers=MappingProxyType(
+            {name.lower(): ", ".join(request.headers.getall(name)) for name in request.headers}
+        ),
+        cookies=MappingProxyType(dict(request.cookies)),
+        sub_protocols=tuple(offer.strip() for line in offers for offer in line),
+        remote=_remote(request),
+        client_certificate=None if request.transport is None else client_certificate(request.transport),
+    )
+    timeout = finite(entrance.open_timeout)
+    return Handshake(
+        sub_protocol, asked, None if timeout is None else asyncio.get_running_loop().time() + timeout
+    )
+
+
+async def authenticated(
+    handshake: Handshake, authenticate: Authenticate, gone: "asyncio.Future[None]", meter: Meter
+) -> Handshake | Refusal:
+    """The same handshake, its principal known; ``gone`` is done when the client is."""
+    left = None if handshake.deadline is None else handshake.deadline - asyncio.get_running_loop().time()
+    principal = await principal_of(handshake.request, authenticate, timeout=left, gone=gone, meter=meter)
+    return principal if isinstance(principal, Refusal) else evolve(handshake, principal=principal)
+
+
+async def upgrade(request: web.BaseRequest, handshake: Handshake, entrance: Entrance) -> web.StreamResponse:
+    """Let a client in, as soon as there is a place, and be its session until that is over."""
+    if not await _admit(handshake, entrance):
         busy = Refusal(503, "too many sessions", "maxConcurrentSessions is reached", {"Retry-After": "1"})
-        return _refuse(request, busy, meter)
+        return refuse(request, busy, entrance.meter)
     try:
+        sub_protocol = handshake.sub_protocol
         websocket = ServerWebSocket(
             autoclose=False,
             autoping=False,
@@ -48,10 +110,10 @@ async def upgrade(request: web.BaseRequest, entrance: Entrance) -> web.StreamRes
         try:
             await websocket.prepare(request)
         except ConnectionError:
-            return _refuse(request, Refusal(499, "the client left during the handshake"), meter)
+            return refuse(request, LEFT, entrance.meter)
         transport = request.transport
         if transport is not None:  # it is gone when the peer left during the handshake
-            await entrance.accept(_connect(request, transport, websocket, entrance, sub_protocol))
+            await entrance.accept(_connect(request, transport, websocket, handshake, entrance))
         return websocket
     finally:
         entrance.release()
@@ -63,14 +125,14 @@ def _negotiate(request: web.BaseRequest, entrance: Entrance) -> str | Refusal | 
         return Refusal(400, "WebSocket handshakes need HTTP/1.1")
     return (
         check_host(request.headers, entrance.host, entrance.transport.allowed_hosts)
-        or check_upgrade(request.method, request.headers, settings.allowed_origins)
+        or check_upgrade(request.method, request.headers, settings.allowed_origins, entrance.transport.scheme)
         or negotiate_sub_protocol(request.headers, settings.sub_protocol)
     )
 
 
-async def _admit(entrance: Entrance) -> bool:
+async def _admit(handshake: Handshake, entrance: Entrance) -> bool:
     try:
-        async with asyncio.timeout(finite(entrance.open_timeout)):
+        async with asyncio.timeout_at(handshake.deadline):
             return await entrance.admit()
     except TimeoutError:
         return False
@@ -80,23 +142,22 @@ def _connect(
     request: web.BaseRequest,
     transport: asyncio.Transport,
     websocket: ServerWebSocket,
+    handshake: Handshake,
     entrance: Entrance,
-    sub_protocol: str | None,
 ) -> WebSocketConnection:
-    remote = _remote(request)
-    headers = MappingProxyType(
-        {name.lower(): ", ".join(request.headers.getall(name)) for name in request.headers}
-    )
-    properties: Mapping[str, object] = MappingProxyType(
-        {
-            RemoteEndpointMessageProperty.name: remote,
-            WebSocketMessageProperty.name: WebSocketMessageProperty(sub_protocol, request.path_qs, headers),
-        }
-    )
+    asked = handshake.request
+    properties: dict[str, object] = {
+        RemoteEndpointMessageProperty.name: asked.remote,
+        WebSocketMessageProperty.name: WebSocketMessageProperty(
+            handshake.sub_protocol, request.path_qs, asked.headers, handshake.principal, asked.cookies
+        ),
+    }
+    if asked.client_certificate is not None:
+        properties[ClientCertificateMessageProperty.name] = asked.client_certificate
     return WebSocketConnection(
         websocket,
         transport,
-        properties,
+        MappingProxyType(properties),
         peer_name(transport),
         keep_alive_interval=entrance.transport.web_socket_settings.effective_keep_alive_interval,
         close_timeout=entrance.close_timeout,
@@ -105,7 +166,8 @@ def _connect(
     )
 
 
-def _refuse(request: web.BaseRequest, refusal: Refusal, meter: Meter) -> web.Response:
+def refuse(request: web.BaseRequest, refusal: Refusal, meter: Meter) -> web.Response:
+    """The answer in place of 101, counted and logged."""
     meter.handshakes_refused += 1
     logger.info(
         "handshake refused: %s %s %s: %s",

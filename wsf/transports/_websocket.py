@@ -19,6 +19,7 @@ from aiohttp.http_websocket import WebSocketError
 from wsf.counters import Meter
 from wsf.errors import CloseCode, ConnectionClosedError, EncodingError, ProtocolError, QuotaExceededError
 from wsf.message import MessageType
+from wsf.transports._tls import TlsTransport
 
 __all__ = ("ServerWebSocket", "WebSocketConnection")
 
@@ -76,15 +77,24 @@ class _Tap(asyncio.Protocol):
         self._inner: Any = transport.get_protocol()
         self._drained = drained
         self._clock = asyncio.get_running_loop().time
-        self.heard_at = self._clock()
+        self._tls = transport if isinstance(transport, TlsTransport) else None
+        self._heard_at = self._clock()
         self.is_full = False
         self.is_deaf = False
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         transport.set_protocol(self)  # first: the next line may call pause_writing
-        transport.set_write_buffer_limits(high=0)  # full and empty, told at once: the outbox is the buffer
+        # full and empty, told at once: the outbox is the buffer; an application's own asyncio TLS, into which
+        # a host is mounted, calls a buffer of ``high`` bytes full, and one that is empty must not be
+        is_asyncio_tls = self._tls is None and transport.get_extra_info("sslcontext") is not None
+        transport.set_write_buffer_limits(high=1 if is_asyncio_tls else 0, low=0)
+
+    @property
+    def heard_at(self) -> float:
+        """The loop's time when the last byte arrived; over TLS half a record counts, too."""
+        return self._heard_at if self._tls is None else self._tls.heard_at
 
     def data_received(self, data: bytes) -> None:
-        self.heard_at = self._clock()
+        self._heard_at = self._clock()
         if not self.is_deaf:
             self._inner.data_received(data)
 
@@ -291,11 +301,10 @@ class WebSocketConnection:
         if self._pulse is not None:  # from here on closeTimeout watches the peer
             self._pulse.cancel()
 
-    def ping(self) -> int:
+    def ping(self) -> tuple[int, bytes]:
         """See ``Connection``. A peer may answer the latest of several pings only (RFC 6455 section 5.5.3)."""
         self._pings += 1
-        self.write(encode_frame(OPCODE_PING, b"%d" % self._pings))
-        return self._pings
+        return self._pings, encode_frame(OPCODE_PING, b"%d" % self._pings)
 
     def _on_pong(self, payload: bytes | bytearray) -> None:
         if payload.isdigit() and self.ponged < (number := int(payload[:MAX_PONG_DIGITS])) <= self._pings:
@@ -334,7 +343,7 @@ class WebSocketConnection:
             wait = self._tap.heard_at + self._keep_alive - now
             if wait <= 0:
                 self._pinged_at, wait = now, pong_timeout
-                self.ping()
+                self.write(encode_frame(OPCODE_PING, b""))
         else:
             self._meter.keep_alive_timeouts += 1
             self._finish(

@@ -1,0 +1,271 @@
+"""The fast way of reading and the exact way are one: whatever is sent, they cannot differ."""
+
+import dataclasses
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+import attrs
+import pytest
+from attrs import define, field, frozen
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import Meta
+
+from tests.data_contracts import Chatter, Inner, Values
+from wsf.data_contracts import ExtensionData, data_member, write_value
+from wsf.data_contracts._contract import contract_of
+from wsf.data_contracts._reading import TextReader
+from wsf.errors import SerializationError
+
+
+@frozen
+class Line:
+    item: str
+    count: Annotated[int, Meta(ge=0)]
+    price: Decimal = Decimal(0)
+
+
+@define
+class Order:
+    id: int
+    placed: datetime | None = field(default=None, metadata=data_member(name="at"))
+    lines: list[Line] = field(factory=list)
+    by_name: dict[str, Line | None] = field(factory=dict)
+    tags: frozenset[str] = frozenset()
+    name: str = field(default="", validator=attrs.validators.max_len(3))
+    extension_data: ExtensionData = field(factory=ExtensionData)
+
+
+@frozen
+class Stored:
+    a: int
+    b: str
+
+
+NAMES = ["id", "at", "lines", "by_name", "tags", "name", "item", "count", "price", "u"]
+leaves = st.sampled_from(
+    [
+        *("1", "-1", "1.5", "1e999", "null", "true", "[]", "{}", "[null]", "1" * 25, "1" * 1001),
+        *(
+            '"a"',
+            '"1.5"',
+            '"a\\":"',
+            '"a:b"',
+            '"\\u0061"',
+            '"\\ud800"',
+            '"long text"',
+            '"2026-11-22T01:02:03Z"',
+        ),
+        '{"item":"a","count":1}',
+    ]
+)
+white = st.sampled_from(["", "", "", " ", "\n"])
+
+
+def objects(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    names = st.sampled_from([*NAMES, "\\u0069d"])
+    member = st.builds(lambda name, a, b, value: f'"{name}"{a}:{b}{value}', names, white, white, inner)
+    return st.lists(member, max_size=5).map(lambda members: "{" + ",".join(members) + "}")
+
+
+def arrays(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.lists(inner, max_size=3).map(lambda items: "[" + ",".join(items) + "]")
+
+
+#: texts that are mostly right, so that what is wrong in one is wrong alone
+names = st.sampled_from(['"a"', '"a:b"', '"a\\":"', '"\\u0061"']) | leaves
+rest_of_lines = st.sampled_from(
+    ["", "", ',"price":"1.5"', ',"u":1', ',"count":2', ',"count":1', ',"price":2']
+)
+lines = st.builds('{{"item":{},"count":1{}}}'.format, names, rest_of_lines)
+dicts = st.builds('{{"a":{},"{}":{}}}'.format, lines, st.sampled_from("ab"), lines | st.just("null"))
+rest_of_orders = st.one_of(
+    arrays(lines).map('"lines":{}'.format),
+    dicts.map('"by_name":{}'.format),
+    names.map('"name":{}'.format),
+    names.map('"name" :{}'.format),
+    st.sampled_from(
+        ['"at":null', '"at":"2026-11-22T01:02:03Z"', '"at":""', '"id":1', '"\\u0069d":1', '"u":[]']
+    ),
+    arrays(names).map('"tags":{}'.format),
+    leaves.map('"u":{}'.format),
+)
+orders = st.lists(rest_of_orders, max_size=4).map(lambda members: ",".join(['{"id":1', *members]) + "}")
+chatters = st.permutations(['"nickname":"n"', '"room":":"', '"message":"m"', '"u":1', '"room":":"']).map(
+    lambda members: "{" + ",".join(members[:4]) + "}"
+)
+anything = st.recursive(leaves, lambda inner: objects(inner) | arrays(inner), max_leaves=12)
+
+stored = st.permutations(['"a":1', '"b":":"', '"b":"\\":"', '"u":1']).map(
+    lambda members: "{" + ",".join(members[:3]) + "}"
+)
+
+
+def uuids(second: str) -> str:
+    """Two keys that are one UUID, or not, by the case of a letter."""
+    start = "11223344-5566-7788-99aa-bbccddeeff0"
+    return f'{{"{start}a":1,"{start}{second}":2}}'
+
+
+TEXTS: list[tuple[Any, st.SearchStrategy[str]]] = [
+    (Order, orders),
+    (list[Order], arrays(orders)),
+    (Line, lines),
+    (dict[str, Line], dicts),
+    (list[Line | None] | str, arrays(lines | st.just("null")) | names),
+    (dict[int, Decimal], st.sampled_from(['{"1":"1","2":"2"}', '{"-0":"1"}', '{"1":"1","1":"2"}'])),
+    (dict[UUID, int], st.sampled_from(["a", "A"]).flatmap(lambda c: st.just(uuids(c)))),
+    (set[int], st.sampled_from(["[1,2]", "[1,1]", "[]"])),
+    (Chatter, chatters),
+    (
+        Stored,
+        st.permutations(['"a":1', '"b":":"', '"b":"\\":"', '"u":1']).map(lambda m: f"{{{','.join(m[:2])}}}"),
+    ),
+    (list[Stored], st.sampled_from(['[{"a":1,"b":":"}]', '[{"a":1,"b":"","a":2},{"a":1,"b":""}]', "[]"])),
+]
+
+
+@pytest.mark.parametrize(("hint", "texts"), TEXTS, ids=[str(hint)[-24:] for hint, _ in TEXTS])
+@settings(deadline=None, max_examples=100)
+@given(data=st.data())
+def test_the_fast_way_never_differs_from_the_exact_way(
+    hint: Any, texts: st.SearchStrategy[str], data: st.DataObject
+) -> None:
+    text = data.draw(texts if data.draw(st.integers(0, 4)) else anything)
+    reader = TextReader(hint)
+    assert reader._decode is not None
+    exact = TextReader(hint)
+    exact._decode = None
+
+    def outcome(read: TextReader) -> Any:
+        try:
+            return read(text.encode())
+        except SerializationError as error:
+            return str(error)
+
+    ours = outcome(reader)
+    assert ours == outcome(exact)
+    if not isinstance(ours, str):
+        assert write_value(ours, hint) == write_value(outcome(exact), hint)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"id":1,"at":"2026-11-22T01:02:03Z","lines":[{"item":"a:b","count":1}],"by_name":{"a":null}}',
+        '{ "id" : 1 ,\n"tags" : [ "a\\"" ] }',
+    ],
+)
+def test_the_fast_way_is_the_one_that_is_taken(text: str) -> None:
+    reader = TextReader(Order)
+    reader._read = None  # type: ignore[assignment] # the exact way would fail
+    assert reader(text.encode()).id == 1
+
+
+@pytest.mark.parametrize("hint", [Inner, Any, Values])
+def test_what_may_hold_itself_or_anything_has_no_fast_way(hint: Any) -> None:
+    assert TextReader(hint)._decode is None
+
+
+@dataclasses.dataclass
+class StoredByDataclass:
+    a: int
+
+
+@define(slots=False)
+class StoredInDict:
+    a: int
+
+
+def only_stores(cls: type[Any]) -> bool:
+    fast = contract_of(cls).fast()
+    assert fast is not None
+    return fast.members > 0
+
+
+@pytest.mark.parametrize("cls", [Stored, StoredByDataclass, StoredInDict])
+def test_an_instance_that_its_constructor_only_stores_is_made_by_msgspec(cls: type[Any]) -> None:
+    assert only_stores(cls)
+    made = TextReader(cls)(b'{"a":1,"b":"c"}' if cls is Stored else b'{"a":1}')
+    assert made == (Stored(1, "c") if cls is Stored else cls(1))
+
+
+class Noisy:
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value * 2)
+
+
+def _with_more_than_storing() -> list[type[Any]]:
+    @define
+    class Validated:
+        a: int = field(validator=attrs.validators.lt(10))
+
+    @define
+    class Converted:
+        a: int = field(converter=lambda value: value + 1)
+
+    @define
+    class Posted:
+        a: int
+
+        def __attrs_post_init__(self) -> None:
+            self.a += 1
+
+    @define
+    class Set(Noisy):
+        a: int
+
+    @define(init=False)
+    class ByHand:
+        a: int
+
+        def __init__(self, a: int) -> None:
+            self.a = a + 1
+
+    @define(frozen=True, cache_hash=True)
+    class Hashed:
+        a: int
+
+    @define
+    class New:
+        a: int
+
+        def __new__(cls, a: int) -> "New":
+            made: New = super().__new__(cls)
+            return made
+
+    @define
+    class Optional:
+        a: int = 0
+
+    @dataclasses.dataclass
+    class PostedByDataclass:
+        a: int
+
+        def __post_init__(self) -> None:
+            self.a += 1
+
+    @dataclasses.dataclass
+    class SetByDataclass(Noisy):
+        a: int
+
+    @dataclasses.dataclass
+    class Renamed:
+        a: int = dataclasses.field(metadata=data_member(name="a"))
+        b: int = dataclasses.field(init=False, default=0)
+
+    return [
+        *(Validated, Converted, Posted, Set, ByHand, Hashed, New, Optional),
+        *(PostedByDataclass, SetByDataclass, Renamed),
+    ]
+
+
+@pytest.mark.parametrize("cls", _with_more_than_storing(), ids=lambda cls: cls.__name__)
+def test_a_constructor_that_does_more_is_called(cls: type[Any]) -> None:
+    assert not only_stores(cls)
+    made = TextReader(cls)(b'{"a":1}')
+    assert made == cls(1)
+    assert made.a == cls(1).a
+    assert cls.__hash__ is None or hash(made) is not None

@@ -1,0 +1,340 @@
+"""The law: no call ever waits for what cannot come, and none is refused that could end. Over real sockets."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import pytest
+
+from tests.json_rpc import Peer, Refused, peers, serving_json_rpc
+from wsf import (
+    ConcurrencyMode,
+    InstanceContextMode,
+    InvalidOperationError,
+    OperationContext,
+    callback_contract,
+    operation_contract,
+    service_behavior,
+    service_contract,
+)
+from wsf.behaviors import CallbackSettings, ServiceThrottling
+from wsf.encodings.json_rpc import FAULT_NUMBERS
+from wsf.errors import FaultCode
+
+WOULD_DEADLOCK = FAULT_NUMBERS[FaultCode.WOULD_DEADLOCK]
+
+CELLS = list(itertools.product(InstanceContextMode, ConcurrencyMode))
+
+
+@callback_contract
+class Asked(Protocol):
+    @operation_contract
+    async def confirm(self, number: int) -> int: ...
+
+
+@service_contract(callback_contract=Asked)
+class Asks(Protocol):
+    @operation_contract
+    async def outer(self, number: int) -> int: ...
+    @operation_contract
+    async def inner(self, number: int) -> int: ...
+    @operation_contract(is_one_way=True)
+    async def note(self, number: int) -> None: ...
+    @operation_contract
+    async def subscribe(self) -> None: ...
+
+
+def client() -> Asked:
+    return OperationContext.current().get_callback_channel(Asked)
+
+
+async def plainly(number: int) -> int:
+    return await client().confirm(number)
+
+
+class Service(Asks):
+    """``outer`` asks its client; how, ``ask`` says."""
+
+    ask: Callable[[int], Awaitable[int]] = staticmethod(plainly)
+    noted: list[int]
+    pushing: "asyncio.Task[None]"
+
+    async def outer(self, number: int) -> int:
+        return await type(self).ask(number)
+
+    async def inner(self, number: int) -> int:
+        return number * 10
+
+    async def note(self, number: int) -> None:
+        type(self).noted.append(number)
+
+    async def subscribe(self) -> None:
+        async def push(to: Asked) -> None:
+            for number in range(3):
+                await to.confirm(number)
+
+        type(self).pushing = asyncio.create_task(push(client()))
+
+
+def service(
+    mode: InstanceContextMode = InstanceContextMode.PER_SESSION,
+    concurrency: ConcurrencyMode = ConcurrencyMode.SINGLE,
+    ask: Callable[[int], Awaitable[int]] = plainly,
+    **behavior: Any,
+) -> type[Service]:
+    kind = type("Service", (Service,), {"ask": staticmethod(ask), "noted": []})
+    return service_behavior(instance_context_mode=mode, concurrency_mode=concurrency, **behavior)(kind)
+
+
+def answering(peer: Peer, *, nested: str | None = None) -> None:
+    """The client answers ``confirm`` with the number plus one; or with what its own nested call gives."""
+
+    async def confirm(number: int) -> int:
+        return number + 1 if nested is None else await peer.call(nested, number)
+
+    peer.handlers["confirm"] = confirm
+
+
+@pytest.mark.parametrize(("mode", "concurrency"), CELLS)
+async def test_an_operation_may_wait_for_its_own_client_in_every_mode(
+    mode: InstanceContextMode, concurrency: ConcurrencyMode
+) -> None:
+    async with serving_json_rpc(service(mode, concurrency), Asks) as (_, (peer,)):
+        answering(peer)
+        assert await peer.call("outer", 1) == 2
+
+
+@pytest.mark.parametrize(("mode", "concurrency"), CELLS)
+async def test_a_nested_call_ends_or_is_refused_with_both_names_and_the_way_out(
+    mode: InstanceContextMode, concurrency: ConcurrencyMode
+) -> None:
+    async with serving_json_rpc(service(mode, concurrency), Asks) as (host, (peer,)):
+        answering(peer, nested="inner")
+        if concurrency is not ConcurrencyMode.SINGLE:
+            assert await peer.call("outer", 1) == 10
+            assert host.counters().calls_refused == 0
+            return
+        with pytest.raises(Refused) as refused:
+            await peer.call("outer", 1)  # the client passes on what it was told
+        said = refused.value.error["message"]
+        assert refused.value.code == WOULD_DEADLOCK
+        assert all(word in said for word in ("inner", "outer", "Asked.confirm", "REENTRANT"))
+        assert host.counters().calls_refused == 1
+        answering(peer)
+        assert await peer.call("outer", 1) == 2  # and nothing is stuck
+
+
+async def in_gather(number: int) -> int:
+    return (await asyncio.gather(client().confirm(number), asyncio.sleep(0)))[0]
+
+
+async def in_a_task(number: int) -> int:
+    await asyncio.sleep(0)
+    return await asyncio.create_task(client().confirm(number))
+
+
+async def in_wait_for(number: int) -> int:
+    return await asyncio.wait_for(client().confirm(number), 30)
+
+
+@pytest.mark.parametrize("ask", [in_gather, in_a_task, in_wait_for])
+async def test_the_check_survives_awaits_and_tasks(ask: Callable[[int], Awaitable[int]]) -> None:
+    async with serving_json_rpc(service(ask=ask), Asks) as (host, (peer,)):
+        answering(peer, nested="inner")
+        with pytest.raises(Refused, match="inner"):
+            await peer.call("outer", 1)
+        assert host.counters().calls_refused == 1
+
+
+@pytest.mark.parametrize("ask", [in_gather, in_a_task, in_wait_for])
+async def test_reentrant_opens_the_object_for_tasks_of_the_operation_too(
+    ask: Callable[[int], Awaitable[int]],
+) -> None:
+    kind = service(InstanceContextMode.SINGLE, ConcurrencyMode.REENTRANT, ask)
+    async with serving_json_rpc(kind, Asks) as (_, (peer,)):
+        answering(peer, nested="inner")
+        assert await peer.call("outer", 1) == 10
+
+
+async def test_nesting_ten_deep_ends() -> None:
+    async with serving_json_rpc(service(concurrency=ConcurrencyMode.REENTRANT), Asks) as (_, (peer,)):
+
+        async def confirm(number: int) -> Any:
+            return number if number == 10 else await peer.call("outer", number + 1)
+
+        peer.handlers["confirm"] = confirm
+        assert await peer.call("outer", 0) == 10
+
+
+async def test_what_a_client_sends_before_it_was_asked_is_never_refused() -> None:
+    async with serving_json_rpc(service(), Asks) as (host, (peer,)):
+        answering(peer)
+        calls = [peer.call("outer", number) for number in range(20)]
+        calls += [peer.call("inner", number) for number in range(20)]
+        assert await asyncio.gather(*calls) == [*range(1, 21), *range(0, 200, 10)]
+        assert host.counters().calls_refused == 0
+
+
+async def test_a_one_way_call_from_inside_is_served_after_and_never_refused() -> None:
+    kind = service()
+    async with serving_json_rpc(kind, Asks) as (host, (peer,)):
+
+        async def confirm(number: int) -> int:
+            await peer.notify("note", 1)
+            assert await peer.call("note", 2) is None  # answered before it runs
+            return number
+
+        peer.handlers["confirm"] = confirm
+        assert await peer.call("outer", 7) == 7
+        assert await peer.call("inner", 1) == 10
+        assert kind.noted == [1, 2]
+        assert host.counters().calls_refused == 0
+
+
+@pytest.mark.parametrize(("mode", "concurrency"), CELLS)
+async def test_a_task_that_outlives_its_operation_is_never_refused(
+    mode: InstanceContextMode, concurrency: ConcurrencyMode
+) -> None:
+    kind = service(mode, concurrency, strict_callbacks=True)
+    async with serving_json_rpc(kind, Asks) as (host, (peer,)):
+        answering(peer, nested="inner")
+        await peer.call("subscribe")
+        async with asyncio.timeout(10):
+            await kind.pushing
+        assert host.counters().calls_refused == 0
+
+
+async def test_another_clients_nested_call_is_refused_where_the_lock_is_the_same() -> None:
+    asked: list[Asked] = []
+
+    async def the_other(number: int) -> int:
+        return await asked[0].confirm(number)
+
+    @service_behavior(instance_context_mode=InstanceContextMode.SINGLE)
+    class Two(Service):
+        ask = staticmethod(the_other)
+
+        async def inner(self, number: int) -> int:
+            asked.append(client())
+            return number
+
+    async with serving_json_rpc(Two, Asks, 2) as (host, (one, other)):
+        answering(other, nested="inner")
+        assert await other.call("inner", 5) == 5
+        with pytest.raises(Refused, match="another client could not be reached"):  # what it wrote is its own
+            await one.call("outer", 1)
+        answering(other)
+        assert await one.call("outer", 1) == 2
+        assert host.counters().calls_refused == 1
+
+
+async def test_a_nested_call_that_finds_every_place_of_the_throttle_taken_by_who_waits_for_it() -> None:
+    kind = service(concurrency=ConcurrencyMode.MULTIPLE)
+    for places, ends in ((1, False), (2, True)):
+        throttling = ServiceThrottling(max_concurrent_calls=places)
+        async with serving_json_rpc(kind, Asks, throttling=throttling) as (_, (peer,)):
+            answering(peer, nested="inner")
+            if ends:
+                assert await peer.call("outer", 1) == 10
+            else:
+                with pytest.raises(Refused, match="outer"):
+                    await peer.call("outer", 1)
+
+
+async def test_strict_callbacks_are_wcfs_rule() -> None:
+    errors: list[Exception] = []
+
+    async def tries(number: int) -> int:
+        try:
+            return await client().confirm(number)
+        except InvalidOperationError as error:
+            errors.append(error)
+            return 0
+
+    for concurrency in ConcurrencyMode:
+        kind = service(InstanceContextMode.SINGLE, concurrency, tries, strict_callbacks=True)
+        async with serving_json_rpc(kind, Asks) as (_, (peer,)):
+            answering(peer)
+            is_single = concurrency is ConcurrencyMode.SINGLE
+            assert await peer.call("outer", 1) == (0 if is_single else 2)
+    assert len(errors) == 1
+    assert all(word in str(errors[0]) for word in ("Asked.confirm", "outer", "REENTRANT"))
+
+
+@pytest.mark.parametrize(("waiting", "is_readable"), [(2, True), (3, False), (4, False)])
+async def test_a_call_whose_answer_cannot_be_read_any_more_is_refused_at_once(
+    waiting: int, is_readable: bool
+) -> None:
+    errors: list[Exception] = []
+
+    async def tries(number: int) -> int:
+        try:
+            return await client().confirm(number)
+        except InvalidOperationError as error:
+            errors.append(error)
+            return -1
+
+    kind = service(ask=tries)
+    callbacks = CallbackSettings(max_read_ahead_messages=3)
+    async with serving_json_rpc(kind, Asks, callbacks=callbacks) as (host, (peer,)):
+
+        async def confirm(number: int) -> int:
+            for note in range(waiting):
+                await peer.notify("note", note)
+            return number
+
+        peer.handlers["confirm"] = confirm
+        assert await peer.call("outer", 7) == (7 if is_readable else -1)
+        assert await peer.call("inner", 1) == 10  # what was read past is served, in order
+        assert kind.noted == list(range(waiting))
+        assert host.counters().read_ahead_messages_most == min(waiting, 3)
+    assert [all(word in str(e) for word in ("Asked.confirm", "outer", "maxReadAhead")) for e in errors] == [
+        True
+    ] * (not is_readable)
+
+
+@pytest.mark.parametrize(("size", "is_readable"), [(999, True), (1000, False), (1001, False)])
+async def test_the_bound_in_bytes(size: int, is_readable: bool) -> None:
+    async def tries(number: int) -> int:
+        try:
+            return await client().confirm(number)
+        except InvalidOperationError:
+            return -1
+
+    callbacks = CallbackSettings(max_read_ahead_bytes=1000)
+    async with serving_json_rpc(service(ask=tries), Asks, callbacks=callbacks) as (host, (peer,)):
+
+        async def confirm(number: int) -> int:
+            note = '{"jsonrpc":"2.0","method":"note","params":[1]}'
+            await peer.socket.send(note + " " * (size - len(note)))
+            return number
+
+        peer.handlers["confirm"] = confirm
+        assert await peer.call("outer", 7) == (7 if is_readable else -1)
+        assert host.counters().read_ahead_bytes_most == size
+
+
+@pytest.mark.parametrize(("calls", "is_taken"), [(2, True), (3, True), (4, False)])
+async def test_no_more_calls_wait_for_one_client_than_the_bound(calls: int, is_taken: bool) -> None:
+    async def at_once(number: int) -> int:
+        answers = await asyncio.gather(
+            *(client().confirm(number) for _ in range(calls)), return_exceptions=True
+        )
+        return sum(isinstance(answer, InvalidOperationError) for answer in answers)
+
+    callbacks = CallbackSettings(max_pending_calls=3)
+    async with serving_json_rpc(service(ask=at_once), Asks, callbacks=callbacks) as (host, (peer,)):
+        answering(peer)
+        assert await peer.call("outer", 1) == (0 if is_taken else 1)
+        assert host.counters().pending_calls_most == min(calls, 3)
+
+
+async def test_a_waiting_operation_does_not_keep_other_clients_waiting_for_their_own() -> None:
+    async with serving_json_rpc(service(), Asks) as (host, (peer,)):
+        outer = asyncio.create_task(peer.call("outer", 1))
+        question = await peer.hears("confirm")
+        async with peers(host) as (other,):
+            assert await other.call("inner", 4) == 40
+        await peer.send(jsonrpc="2.0", id=question["id"], result=5)
+        assert await outer == 5
