@@ -224,8 +224,8 @@ class FaultException(CommunicationError, Generic[D]):  # noqa: N818 - WCF's name
         reason: For people. It is sent as it is: no secrets.
         detail: An instance of a data contract, or None.
         code: SENDER, or what the other side of a callback said it was.
-        origin: The channel of the client that answered a call with it; None if it was raised here. One that an
-            operation lets pass is an answer to that client only: nothing that it wrote reaches another.
+        origin: The channel of the client that answered a call with it; None if it was raised here. One that
+            an operation lets pass is an answer to that client only: nothing that it wrote reaches another.
 
     Raises:
         TypeError: ``reason`` is no text, or ``code`` no FaultCode.

@@ -9,8 +9,9 @@ import attrs
 import pytest
 from websockets.asyncio.client import connect
 
+from tests.doubles import web_socket_binding
 from tests.json_rpc import Refused, serving_json_rpc
-from tests.serving import Echo, EchoService, serving, until, web_socket_address
+from tests.serving import DEADLINE, Echo, EchoCallback, EchoService, serving, until, web_socket_address
 from wsf import (
     ContractError,
     DuplexSessionChannel,
@@ -394,7 +395,6 @@ class TestInspectors:
                 self.clients: list[Any] = []
 
             async def say(self, message: Message) -> None:
-                from tests.serving import EchoCallback
 
                 self.clients.append(OperationContext.current().get_callback_channel(EchoCallback))
                 if message.body == b"all":
