@@ -42,6 +42,7 @@ class Peer:
         self.socket = socket
         self.handlers: dict[str, Handler] = {}
         self.heard: list[dict[str, Any]] = []
+        self.refusals: list[Refused] = []
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -125,6 +126,7 @@ class Peer:
         try:
             answer = {"result": await self.handlers[message["method"]](*message["params"])}
         except Refused as refused:
+            self.refusals.append(refused)
             answer = {"error": refused.error}
         if "id" in message:
             with contextlib.suppress(ConnectionClosed):

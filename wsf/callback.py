@@ -98,6 +98,7 @@ def _one_way(
 ) -> Call:
     async def call(self: Any, *arguments: Any, **named: Any) -> None:
         channel: DuplexSessionChannel = self._channel
+        channel.demand_opened()  # nothing is encoded for who is gone
         channel.send(request(channel, arguments, named))
 
     return call
@@ -114,6 +115,7 @@ def _two_way(
 
     async def call(self: Any, *arguments: Any, **named: Any) -> Any:
         channel: DuplexSessionChannel = self._channel
+        channel.demand_opened()
         reply = await channel.request(request(channel, arguments, named), title)
         if reply.fault is not None:
             fault = exception_of(reply.fault, operation)

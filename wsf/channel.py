@@ -8,7 +8,6 @@ is over its bound without the room changing under it.
 import asyncio
 import itertools
 import logging
-import math
 import uuid
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Final
@@ -17,7 +16,13 @@ import attrs
 
 from wsf.behaviors import CallbackSettings, OutboxSettings
 from wsf.bindings import Binding
-from wsf.communication_object import CloseStatus, CommunicationState, Event
+from wsf.communication_object import (
+    CloseDetails,
+    CloseStatus,
+    CommunicationObject,
+    CommunicationState,
+    sendable,
+)
 from wsf.concurrency import CURRENT_TURN, Turn
 from wsf.correlation import PendingCalls
 from wsf.counters import Meter
@@ -26,25 +31,23 @@ from wsf.errors import (
     CloseTimeoutError,
     CommunicationError,
     CommunicationObjectAbortedError,
-    CommunicationObjectClosedError,
     CommunicationObjectFaultedError,
     ConnectionClosedError,
     InvalidOperationError,
     ReplyTimeoutError,
     SlowClientError,
-    WsfError,
 )
 from wsf.extension_collection import ExtensionCollection
+from wsf.idle import IdleWatch
 from wsf.inbox import Arrival, Inbox
 from wsf.message import ON_OPEN_ACTION, Message, MessageType
 from wsf.outbox import Outbox
 from wsf.settings import finite
 from wsf.transports import Connection
 
-__all__ = ("CloseDetails", "DuplexSessionChannel", "Inspect")
+__all__ = ("DuplexSessionChannel", "Inspect")
 
 logger = logging.getLogger(__name__)
-
 
 #: what an inspector makes of a message on its way out: the same one, or another
 Inspect = Callable[[Message, Any], Message]
@@ -54,36 +57,7 @@ _PROCESS_ID: Final = uuid.uuid4()
 _numbers = itertools.count(1)
 
 
-class CloseDetails:
-    """What the two sides say of a session's end. WCF: IWebSocketCloseDetails.
-
-    Attributes:
-        input_close_status: What the client's close frame said; None before there was one.
-        output_close_status: What ``close()`` says when it is given nothing; 1000 unless set.
-    """
-
-    __slots__ = ("input_close_status", "output_close_status")
-
-    def __init__(self) -> None:
-        self.input_close_status: CloseStatus | None = None
-        self.output_close_status = CloseStatus(CloseCode.NORMAL)
-
-    def set_output_close_status(self, code: int, reason: str = "") -> None:
-        """Say how this side will have closed, whoever closes. WCF: ``SetOutputCloseStatus``.
-
-        Raises:
-            ValueError: The code is none that an application may send (RFC 6455 section 7.4).
-        """
-        if not (3000 <= code < 5000 or code in _SENDABLE_CODES):
-            raise ValueError(f"{code} is no close code that a service may send: 1000, 3000-3999, 4000-4999")
-        self.output_close_status = CloseStatus(code, reason)
-
-
-#: the registered codes that an application may send (RFC 6455 section 7.4.1)
-_SENDABLE_CODES: Final = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
-
-
-class DuplexSessionChannel:
+class DuplexSessionChannel(CommunicationObject):
     """One client's session. WCF: IDuplexSessionChannel, IContextChannel, ICommunicationObject.
 
     Any task may send, request, close or abort; ``receive`` is the dispatcher's alone.
@@ -97,6 +71,7 @@ class DuplexSessionChannel:
 
     Attributes:
         session_id: ``uuid:...;id=n``, as WCF has it.
+        peer: The client as ``host:port``, fit for a log line.
         state: Read it before a send that may not fail.
         close_status: How the session ended; None while it lasts.
         callback: The typed proxy of the client, once somebody asked for it.
@@ -104,6 +79,8 @@ class DuplexSessionChannel:
         close_details: The codes and reasons of both sides.
         sending: What sees each message on its way out, in this order.
     """
+
+    kind = "channel"
 
     def __init__(
         self,
@@ -117,19 +94,15 @@ class DuplexSessionChannel:
         strict_callbacks: bool = False,
         screen: Callable[[Arrival], Arrival | None] = lambda arrival: arrival,
     ) -> None:
+        super().__init__()
         outbox, callbacks = outbox or OutboxSettings(), callbacks or CallbackSettings()
         self.session_id = f"uuid:{_PROCESS_ID};id={next(_numbers)}"
-        self.state = CommunicationState.CREATED
+        self.peer = connection.peer
         self.close_status: CloseStatus | None = None
         self.callback: Any = None
         self.running_operations = 0
         self.close_details = CloseDetails()
         self.sending: tuple[Inspect, ...] = ()
-        self.opening = Event()
-        self.opened = Event()
-        self.closing = Event()
-        self.closed = Event()
-        self.faulted = Event()
         self.outbox = Outbox(
             connection,
             max_bytes=outbox.max_bytes,
@@ -157,10 +130,9 @@ class DuplexSessionChannel:
         self._meter = meter
         self._loop = asyncio.get_running_loop()
         self._notifies = binding.transport.notifies_on_connection
-        self._active_at = self._loop.time()
-        self._idle: asyncio.TimerHandle | None = None
+        self._idle = IdleWatch(binding.receive_timeout, lambda: self.running_operations > 0, self._on_idle)
         self._idle_close: asyncio.Task[None] | None = None
-        self._was_aborted = False
+        self._is_aborted = False
 
     @property
     def extensions(self) -> ExtensionCollection:
@@ -168,11 +140,6 @@ class DuplexSessionChannel:
         if self._extensions is None:
             self._extensions = ExtensionCollection(self)
         return self._extensions
-
-    @property
-    def peer(self) -> str:
-        """The client as ``host:port``, fit for a log line."""
-        return self._connection.peer
 
     def open(self) -> None:
         """Begin the session: OPENED. The dispatcher does it.
@@ -184,15 +151,10 @@ class DuplexSessionChannel:
 
         WCF: ``Open``.
         """
-        if self.state is CommunicationState.OPENED:
-            raise InvalidOperationError(f"the channel is {self.state.value}: it was opened already")
-        if self.state is not CommunicationState.CREATED:
-            raise self._unusable()
-        self.opening.fire(self)
-        self.state = CommunicationState.OPENED
-        self.opened.fire(self)
-        if math.isfinite(self._binding.receive_timeout):
-            self._idle = self._loop.call_later(self._binding.receive_timeout, self._check_idle)
+        self._demand_created()
+        self._become(CommunicationState.OPENING)
+        self._become(CommunicationState.OPENED)
+        self._idle.start()
 
     def send(self, message: Message, ping: bytes = b"") -> None:
         """Accept one message for this client, after those sent before it. Never waits.
@@ -210,8 +172,7 @@ class DuplexSessionChannel:
 
         WCF: ``IOutputChannel.Send``, which waits until the bytes are written.
         """
-        if self.state is not CommunicationState.OPENED:
-            raise self._unusable()
+        self.demand_opened()
         if not isinstance(message, Message):
             raise TypeError(f"a wsf.Message is sent, not {type(message).__name__}")
         for inspect in self.sending:
@@ -219,7 +180,7 @@ class DuplexSessionChannel:
         frame = ping + message.encoded_once(self._wire, self._encode)
         self._meter.messages_sent += 1
         self._meter.bytes_sent += len(frame)
-        self._active_at = self._loop.time()
+        self._idle.active_at = self._loop.time()
         self.outbox.append(frame)
 
     async def request(self, message: Message, operation: str = "") -> Message:
@@ -238,8 +199,7 @@ class DuplexSessionChannel:
 
         WCF: ``IRequestChannel.Request``, DuplexChannelBinder.
         """
-        if self.state is not CommunicationState.OPENED:
-            raise self._unusable()
+        self.demand_opened()
         turn = CURRENT_TURN.get()
         if turn is not None and turn.is_over:
             turn = None  # a task that outlives its operation holds nothing up
@@ -276,9 +236,12 @@ class DuplexSessionChannel:
                 holds a lock others wait for had better call ``abort``, or ``close`` in a task of its own.
             CommunicationObjectAbortedError: It was aborted meanwhile, or the client did not keep up.
             CommunicationObjectFaultedError: It was FAULTED; it is CLOSED now.
+            ValueError: The code is none that may be sent; nothing has happened.
 
         WCF: ``Close``.
         """
+        said = self.close_details.output_close_status if code is None else sendable(code, reason)
+        self._was_closed = True
         if self.state is CommunicationState.FAULTED:
             self.abort()
             raise CommunicationObjectFaultedError(f"the channel was {CommunicationState.FAULTED.value}")
@@ -286,16 +249,14 @@ class DuplexSessionChannel:
             self.abort()
         if self.state in (CommunicationState.CLOSING, CommunicationState.CLOSED):
             return
-        if code is None:
-            said = self.close_details.output_close_status
-            code, reason = said.code, said.reason
-        self._begin_closing(CloseStatus(code, reason))
+        connection = self._connection  # it may be let go of meanwhile
+        self._begin_closing(said)
         try:
             async with asyncio.timeout(finite(self._binding.close_timeout)):
                 await self.outbox.drain()
-                if self._was_aborted:
+                if self._is_aborted:
                     raise CommunicationObjectAbortedError("the channel was aborted while it closed")
-                await self._connection.close(code, reason)
+                await connection.close(said.code, said.reason)
         except TimeoutError:
             self._meter.close_timeouts += 1
             self.abort()
@@ -309,10 +270,11 @@ class DuplexSessionChannel:
         """End now, without a word to the client. Never waits, never raises. WCF: ``Abort``."""
         if self.state is CommunicationState.CLOSED:
             return
-        self._was_aborted = True
+        self._is_aborted = True
         if self.state is CommunicationState.CLOSING:  # the client did not play its part
             said = self.close_status or CloseStatus(CloseCode.ABNORMAL)
-            self.close_status = CloseStatus(said.code, f"{said.reason}; the client did not answer")
+            said_why = f"{said.reason}; " if said.reason else ""
+            self.close_status = CloseStatus(said.code, f"{said_why}the client did not answer")
         self._begin_closing(CloseStatus(CloseCode.ABNORMAL, "aborted"))
         self.inbox.drop()
         self._connection.abort()
@@ -332,16 +294,29 @@ class DuplexSessionChannel:
     def fault(self, error: CommunicationError, code: int, reason: str, by: str = "host") -> None:
         """The session cannot go on; nothing more is sent. Ignored once it is closing. WCF: ``Fault``."""
         if self.state in (CommunicationState.CREATED, CommunicationState.OPENED):
-            self.state = CommunicationState.FAULTED
+            self._become(CommunicationState.FAULTED)
+            self._idle.stop()
             self.close_status = CloseStatus(code, reason, by)
             logger.debug("session faulted: %s: %s", self.session_id, error)
-            self.faulted.fire(self)
             self.outbox.close()
             self._connection.abort()
             self.pending.fail_all(self._unusable)
 
     async def _notification(self) -> Arrival:
         return Arrival(Message(None, action=ON_OPEN_ACTION, properties=self._connection.properties))
+
+    def forget(self) -> None:
+        """The session is over and told: keep only its name and how it ended. For the dispatcher.
+
+        A room may keep the proxy of a client that has long gone.
+        """
+        self._loop.call_soon(self._let_go)  # handlers of the last events may still look at the rest
+
+    def _let_go(self) -> None:
+        for event in (self.opening, self.opened, self.closing, self.closed, self.faulted):
+            event.forget()
+        self._extensions = None
+        del self.inbox, self.outbox, self._connection  # with them the socket, and what the dispatcher kept
 
     async def _reply(self, reply: "asyncio.Future[Message]", operation: str, turn: Turn | None) -> Message:
         timeout = self._binding.send_timeout
@@ -371,7 +346,7 @@ class DuplexSessionChannel:
         return self._connection.frame(self.encoding.encode(message), message.message_type)
 
     def _decode(self, payload: bytes, message_type: MessageType) -> Message:
-        self._active_at = self._loop.time()
+        self._idle.active_at = self._loop.time()
         self._meter.messages_received += 1
         self._meter.bytes_received += len(payload)
         return self.encoding.decode(payload, message_type, self._connection.properties)
@@ -397,35 +372,24 @@ class DuplexSessionChannel:
 
     def _begin_closing(self, status: CloseStatus) -> None:
         if self.state not in (CommunicationState.CLOSING, CommunicationState.CLOSED):
-            self.state = CommunicationState.CLOSING
+            self._become(CommunicationState.CLOSING)
             self.close_status = self.close_status or status
-            self.closing.fire(self)
 
     def _finish(self) -> None:
         if self.state is not CommunicationState.CLOSED:
-            self.state = CommunicationState.CLOSED
+            self._become(CommunicationState.CLOSED)
+            self._idle.stop()
             self.outbox.close()
             self.pending.fail_all(self._unusable)
-            if self._idle is not None:
-                self._idle.cancel()
-            self.closed.fire(self)
 
-    def _check_idle(self) -> None:
-        """receiveTimeout: no message either way. Pings do not count. WCF: SessionIdleManager."""
-        timeout = self._binding.receive_timeout
-        rest = timeout if self.running_operations else self._active_at + timeout - self._loop.time()
-        if self.state is not CommunicationState.OPENED:
-            return
-        if rest > 0:
-            self._idle = self._loop.call_later(rest, self._check_idle)
-            return
+    def _on_idle(self) -> None:
         self._meter.idle_timeouts += 1
         logger.warning(
             "session idle: %s %s: no message for %g s; to keep such sessions raise receiveTimeout "
             "(Infinite: never)",
             self.session_id,
             self.peer,
-            timeout,
+            self._binding.receive_timeout,
         )
         self._idle_close = asyncio.ensure_future(self._close_idle())
 
@@ -435,12 +399,10 @@ class DuplexSessionChannel:
         except (TimeoutError, CommunicationError) as error:
             logger.debug("session idle: %s: %s", self.session_id, error)
 
-    def _unusable(self) -> WsfError:
-        if self.state is CommunicationState.CREATED:
-            return InvalidOperationError("the channel is Created: it is not open yet")
-        if self.state is CommunicationState.FAULTED:
-            reason = self.close_status.reason if self.close_status else ""
-            return CommunicationObjectFaultedError(f"the channel is Faulted: {reason or 'connection lost'}")
-        if self._was_aborted:
-            return CommunicationObjectAbortedError("the channel was aborted")
-        return CommunicationObjectClosedError(f"the channel is {self.state.value}")
+    @property
+    def _was_aborted(self) -> bool:
+        return self._is_aborted
+
+    @property
+    def _end_reason(self) -> str:
+        return (self.close_status.reason if self.close_status else "") or "connection lost"

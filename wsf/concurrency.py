@@ -45,7 +45,7 @@ class Turn:
         operation: Its name, for messages to its author.
         is_over: Whether the operation has ended.
         waits_for: The lock that it waits for, while it does.
-        queues_at: The throttle that it waits for, while it does.
+        queues_for: While it waits for a place to run, how many of them there are.
         channel: The session that it serves.
         outgoing: Properties for what it sends there. WCF: OutgoingMessageProperties.
     """
@@ -57,7 +57,7 @@ class Turn:
         "is_over",
         "operation",
         "outgoing",
-        "queues_at",
+        "queues_for",
         "waits_for",
     )
 
@@ -67,17 +67,9 @@ class Turn:
         self.outgoing: dict[str, object] | None = None
         self.is_over = False
         self.waits_for: InstanceLock | None = None
-        self.queues_at: Gate | None = None
+        self.queues_for: int | None = None
         self._lock: InstanceLock | None = None
         self._back: asyncio.Lock | None = None
-
-    async def admit(self, throttle: Gate) -> None:
-        """Wait for a place in the throttle."""
-        self.queues_at = throttle
-        try:
-            await throttle.enter()
-        finally:
-            self.queues_at = None
 
     def try_begin(self, lock: InstanceLock) -> bool:
         """Enter the service object if nobody is in the way: the way in that costs nothing."""

@@ -137,6 +137,7 @@ class Dispatcher:
         finally:
             channel.abort()
             await self._leave(session, time.monotonic() - began)
+            channel.forget()
 
     async def close(self, code: int, reason: str) -> None:
         """Let running operations end, send every client a close frame, and wait until all have gone.
@@ -150,8 +151,12 @@ class Dispatcher:
 
     async def abort(self) -> None:
         """End every session now, running operations with it. Waits a moment for them to notice."""
-        for session in list(self._sessions):
+        self._closing = self._closing or CloseStatus(CloseCode.GOING_AWAY, "aborted")  # nothing new begins
+        sessions = list(self._sessions)
+        for session in sessions:
             session.channel.abort()
+        await asyncio.sleep(0)  # a task that is cancelled before it has begun cannot give its places back
+        for session in sessions:
             for task in tuple(session.tasks):
                 task.cancel()
             if session.channel.inbox.occupied_by is not None or session.is_leaving:
@@ -257,42 +262,63 @@ class Dispatcher:
         # from here on the message is accepted: closing waits until it has been served
         session.channel.running_operations += 1
         turn = Turn(description.name, session.channel)
-        if not self._service.calls.try_enter():
-            await self._admit(session, turn)
-        if self._service.pump_waits:
-            session.channel.inbox.occupy(turn)
-            try:
-                return await self._run(session, operation, message, turn)
-            finally:
-                session.channel.inbox.occupied_by = None
-        task = asyncio.create_task(self._run_apart(session, operation, message, turn))
-        session.tasks.add(task)
-        task.add_done_callback(session.tasks.discard)
-        return None
-
-    async def _admit(self, session: _Session, turn: Turn) -> None:
-        """The session waits for a place in the throttle; answers are read meanwhile."""
+        place = await self._admit(session, turn)
+        if not (self._service.pump_waits or description.is_terminating):
+            task = asyncio.create_task(self._run_apart(session, operation, message, turn, place))
+            session.tasks.add(task)
+            task.add_done_callback(session.tasks.discard)
+            return None
         session.channel.inbox.occupy(turn)
         try:
-            await turn.admit(self._service.calls)
-        except BaseException:
-            session.channel.running_operations -= 1
-            raise
+            end = await self._run(session, operation, message, turn, place)
+            if end is not None and session.tasks:  # a terminating call: those before it still get answers
+                await asyncio.wait(session.tasks)
+            return end
         finally:
             session.channel.inbox.occupied_by = None
 
+    async def _admit(self, session: _Session, turn: Turn) -> InstanceContext:
+        """Wait for what a call needs: the object's place first, so that waiting for one holds no call up."""
+        instancing, calls = self._service.instancing, self._service.calls
+        place = session.instance = instancing.for_call(session.instance)
+        is_reserved = instancing.try_reserve(place)
+        if is_reserved and calls.try_enter():
+            return place
+        session.channel.inbox.occupy(turn)  # the session waits here: answers are read meanwhile
+        turn.queues_for = min(calls.limit, instancing.calls_limit)
+        try:
+            if not is_reserved:
+                await instancing.reserve(place)
+            await calls.enter()
+        except BaseException:
+            session.channel.running_operations -= 1
+            await instancing.end_of_call(place)
+            raise
+        finally:
+            turn.queues_for = None
+            session.channel.inbox.occupied_by = None
+        return place
+
     async def _run_apart(
-        self, session: _Session, operation: DispatchOperation, message: Message, turn: Turn
+        self,
+        session: _Session,
+        operation: DispatchOperation,
+        message: Message,
+        turn: Turn,
+        place: InstanceContext,
     ) -> None:
-        end = await self._run(session, operation, message, turn)
+        end = await self._run(session, operation, message, turn, place)
         if end is not None:
             await self._part(session, end)
 
     async def _run(
-        self, session: _Session, operation: DispatchOperation, message: Message, turn: Turn
+        self,
+        session: _Session,
+        operation: DispatchOperation,
+        message: Message,
+        turn: Turn,
+        place: InstanceContext,
     ) -> CloseStatus | None:
-        place: InstanceContext = self._service.instancing.for_call(session.instance)
-        session.instance = place
         description = operation.description
         context = OperationContext(
             session.channel, message, self._contract, description, turn=turn, host=self._service.host
@@ -370,7 +396,8 @@ class Dispatcher:
             if session.channel.inbox.waits_for(turn) or turn.holds(lock):
                 return call
         holders = {call.turn for call in awaited}
-        return awaited[0] if awaited and len(holders) >= self._service.calls.limit else None
+        limit = min(self._service.calls.limit, self._service.instancing.calls_limit)
+        return awaited[0] if awaited and len(holders) >= limit else None
 
     def _reply(self, session: _Session, message: Message, reply: Message) -> None:
         """Answer without an operation; an inspector that does not let it pass ends the session."""

@@ -51,7 +51,10 @@ def as_exception(error: BaseException) -> Exception:
     """An error as handlers get it: a cancellation that nobody asked for, or an exit, is a mistake."""
     if isinstance(error, Exception):
         return error
-    mistake = RuntimeError(f"an operation raised {type(error).__name__}")
+    if isinstance(error, asyncio.CancelledError):
+        mistake = RuntimeError("an await was cancelled, and not by who runs the operation")
+    else:
+        mistake = RuntimeError(f"{type(error).__name__} was raised, which is for whole programs")
     mistake.__cause__ = error
     return mistake
 

@@ -44,6 +44,10 @@ class ExtensionCollection:
                 return True
         return False
 
+    def find_all(self, kind: type[T]) -> list[T]:
+        """All of a type, in the order they were added. WCF: ``FindAll<T>``."""
+        return [kept for kept in self._items if isinstance(kept, kind)]
+
     def find(self, kind: type[T]) -> T | None:
         """The first of a type, or None. WCF: ``Find<T>``."""
         return next((kept for kept in self._items if isinstance(kept, kind)), None)

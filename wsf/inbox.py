@@ -216,7 +216,7 @@ class Inbox:
             at = at.waits_for.holder
         if at is None or turn.is_over:
             return False
-        return at is turn or (at.queues_at is not None and len(self._callers()) >= at.queues_at.limit)
+        return at is turn or (at.queues_for is not None and len(self._callers()) >= at.queues_for)
 
     def _callers(self) -> set[Turn]:
         """The operations that wait for this client."""

@@ -9,7 +9,7 @@ from wsf.behaviors import ConcurrencyMode, InstanceContextMode
 from wsf.concurrency import InstanceLock
 from wsf.extension_collection import ExtensionCollection
 from wsf.message import Message
-from wsf.throttling import Gate
+from wsf.throttling import UNLIMITED, Gate
 
 __all__ = (
     "ClassInstanceProvider",
@@ -33,13 +33,14 @@ class InstanceContext:
     WCF: InstanceContext.
     """
 
-    __slots__ = ("_extensions", "host", "instance", "is_active", "lock", "opening")
+    __slots__ = ("_extensions", "has_place", "host", "instance", "is_active", "lock", "opening")
 
     def __init__(self, host: Any, lock: InstanceLock) -> None:
         self.host = host
         self.lock = lock
         self.instance: Any = None
         self.is_active = False
+        self.has_place = False
         self.opening: asyncio.Lock | None = None
         self._extensions: ExtensionCollection | None = None
 
@@ -133,6 +134,23 @@ class Instancing(ABC):
     def lock_of(self, of_session: InstanceContext | None) -> InstanceLock | None:
         """The lock that the next call of that session has to pass; None: one of its own."""
 
+    @property
+    def calls_limit(self) -> int:
+        """How many calls can run at most, each with its object."""
+        return UNLIMITED
+
+    def try_reserve(self, context: InstanceContext) -> bool:
+        """Take the place that a context's object needs among all, unless it has one, or none is free."""
+        if not context.has_place:
+            context.has_place = self._instances.try_enter()
+        return context.has_place
+
+    async def reserve(self, context: InstanceContext) -> None:
+        """Wait for that place, after everybody who came before. It is given back with the object."""
+        if not self.try_reserve(context):
+            await self._instances.enter()
+            context.has_place = True
+
     async def activate(self, context: InstanceContext, message: Message) -> Any:
         """The object of a context, made now if it is the first to ask. However many ask, it is made once."""
         if not context.is_active:
@@ -158,24 +176,23 @@ class Instancing(ABC):
         return InstanceContext(self._host, InstanceLock(self._mode))
 
     async def _open(self, context: InstanceContext, message: Message) -> None:
-        if not self._instances.try_enter():
-            await self._instances.enter()
-        try:
-            context.instance = await _maybe_awaited(self._provider.get_instance(context, message))
-        except BaseException:
-            self._instances.leave()
-            raise
+        await self.reserve(context)
+        context.instance = await _maybe_awaited(self._provider.get_instance(context, message))
         context.is_active = True
 
     async def _release(self, context: InstanceContext | None) -> None:
-        if context is None or not context.is_active:
+        """Release a context's object, if it has one, and give its place back in any case."""
+        if context is None:
             return
-        context.is_active = False
+        was_active, context.is_active = context.is_active, False
         instance, context.instance = context.instance, None
         try:
-            await _maybe_awaited(self._provider.release_instance(context, instance))
+            if was_active:
+                await _maybe_awaited(self._provider.release_instance(context, instance))
         finally:
-            self._instances.leave()
+            if context.has_place:
+                context.has_place = False
+                self._instances.leave()
 
 
 class Single(Instancing):
@@ -202,7 +219,7 @@ class Single(Instancing):
             instance = provider.create()
         if instance is not None:
             self._context.instance = instance
-            self._context.is_active = instances.try_enter()
+            self._context.is_active = self.try_reserve(self._context)
 
     def for_call(self, of_session: InstanceContext | None) -> InstanceContext:
         """Always the same."""
@@ -216,15 +233,16 @@ class Single(Instancing):
         """Make the object, unless it was made with the host; enter it, if it is an async context manager."""
         if self._is_entered:
             return
-        self._is_entered = True
         if isinstance(self._provider, ClassInstanceProvider):
             await self._provider.enter(self._context.instance)
         else:
             await self.activate(self._context, Message())
+        self._is_entered = True
 
     async def end_of_host(self) -> None:
-        """Release the object, unless somebody else made it."""
-        if self._is_ours:
+        """Release the object, unless somebody else made it; what was never entered is never left."""
+        is_half_made = not self._is_entered and hasattr(type(self._context.instance), "__aenter__")
+        if self._is_ours and not is_half_made:
             await self._release(self._context)
 
 
@@ -256,6 +274,11 @@ class PerCall(Instancing):
     def lock_of(self, of_session: InstanceContext | None) -> InstanceLock | None:
         """None: each call has its own."""
         return None
+
+    @property
+    def calls_limit(self) -> int:
+        """As many as objects may live."""
+        return self._instances.limit
 
     async def end_of_call(self, context: InstanceContext) -> None:
         """Release the call's object."""

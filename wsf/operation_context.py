@@ -123,6 +123,9 @@ class OperationContext:
     @property
     def request_cookies(self) -> Mapping[str, str]:
         """The cookies of the session's upgrade request. WCF: WebSocketContext.CookieCollection."""
+        noted: Mapping[str, str] | None = getattr(self._request, "cookies", None)
+        if noted is not None:  # a transport that has read them for its own ends
+            return noted
         try:
             jar = SimpleCookie(self.request_headers.get("cookie", ""))
         except CookieError:

@@ -87,6 +87,48 @@ service: Service = Implementation()
 bare: Bare = Implementation()  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
 
+# data contracts: what the metadata says changes nothing of what the checkers know of a field
+
+
+@define
+class Order:
+    id: int = field(metadata=data_member(name="Id", required=True))
+    note: str | None = field(default=None, metadata=data_member(order=2, emit_default=False))
+    tags: list[str] = field(factory=list, metadata=data_member(order=1))
+
+
+@dataclass
+class Invoice:
+    number: int = dataclass_field(metadata=data_member(name="Number"))
+    note: str = dataclass_field(default="", metadata=data_member(emit_default=False))
+
+
+@data_contract(name="special", known_types=lambda: [VerySpecial])
+@define
+class Special(Order):
+    extra: int = 0
+
+
+@define
+class VerySpecial(Special):
+    pass
+
+
+assert_type(Order(1).note, str | None)
+assert_type(Order(1, None, ["a"]).tags, list[str])
+assert_type(Invoice(1).number, int)
+assert_type(Special(1, extra=2).extra, int)
+assert_type(data_contracts.read(Order, b"{}"), Order)
+assert_type(data_contracts.write(Order(1)), bytes)
+
+Order()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+Order("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+Invoice()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+Special()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+data_member("Id")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+data_member(order="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 @service_contract
 class Shop(Protocol):
     @operation_contract
@@ -149,45 +191,3 @@ class Extensions:
 
 ServiceHost(ShopService, behaviors=[Extensions()])
 ServiceHost(ShopService, behaviors=[Wrapper()])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
-
-
-# data contracts: what the metadata says changes nothing of what the checkers know of a field
-
-
-@define
-class Order:
-    id: int = field(metadata=data_member(name="Id", required=True))
-    note: str | None = field(default=None, metadata=data_member(order=2, emit_default=False))
-    tags: list[str] = field(factory=list, metadata=data_member(order=1))
-
-
-@dataclass
-class Invoice:
-    number: int = dataclass_field(metadata=data_member(name="Number"))
-    note: str = dataclass_field(default="", metadata=data_member(emit_default=False))
-
-
-@data_contract(name="special", known_types=lambda: [VerySpecial])
-@define
-class Special(Order):
-    extra: int = 0
-
-
-@define
-class VerySpecial(Special):
-    pass
-
-
-assert_type(Order(1).note, str | None)
-assert_type(Order(1, None, ["a"]).tags, list[str])
-assert_type(Invoice(1).number, int)
-assert_type(Special(1, extra=2).extra, int)
-assert_type(data_contracts.read(Order, b"{}"), Order)
-assert_type(data_contracts.write(Order(1)), bytes)
-
-Order()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-Order("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-Invoice()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-Special()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-data_member("Id")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-data_member(order="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -67,6 +67,7 @@ class Served:
         mode: InstanceContextMode = InstanceContextMode.SINGLE,
         concurrency: ConcurrencyMode = ConcurrencyMode.SINGLE,
         calls: int = 32,
+        instances: int = 1000,
         settings: Any = None,
     ) -> None:
         class Implementation(Service):
@@ -75,9 +76,9 @@ class Served:
                 await operation(message)
 
         self.meter = Meter()
-        self.calls = Gate(calls)
+        self.calls, self.instances = Gate(calls), Gate(instances)
         provider = ClassInstanceProvider(create or Implementation)
-        instancing = instancing_for(mode, concurrency, provider, Gate(1000))
+        instancing = instancing_for(mode, concurrency, provider, self.instances)
         runtime = ServiceRuntime(
             "test", instancing, pump_waits(concurrency), self.calls, OutboxSettings(), self.meter
         )
@@ -523,7 +524,8 @@ async def running(served: Served) -> AsyncIterator[Served]:
         yield served
     finally:
         await served.dispatcher.abort()
-        await served.end()
+        async with asyncio.timeout(5):  # who waited at a gate is cancelled
+            await asyncio.gather(*served.sessions, return_exceptions=True)
 
 
 async def test_aborting_ends_every_session() -> None:

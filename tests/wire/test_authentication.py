@@ -242,8 +242,9 @@ class TestBounds:
         assert refused.status == 503
         for admit, is_admitted in ((has_place, True), (has_none, False)):
             entrance: Any = SimpleNamespace(admit=admit, open_timeout=math.inf)
+            request: Any = SimpleNamespace(transport=object())
             async with asyncio.timeout(20):
-                assert await _admit(late, entrance) is is_admitted
+                assert await _admit(request, late, entrance) is is_admitted
 
     async def test_who_is_asked_about_is_pending_and_one_over_the_bound_is_refused(self) -> None:
         answer = asyncio.Event()

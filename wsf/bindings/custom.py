@@ -6,7 +6,7 @@ from attrs import field, frozen, validators
 
 from wsf.description import ContractDescription, SessionMode
 from wsf.errors import ContractError
-from wsf.message import ON_OPEN_ACTION, WILDCARD_ACTION
+from wsf.message import ON_OPEN_ACTION, WILDCARD_ACTION, Message
 from wsf.settings import Seconds
 
 __all__ = ("CustomBinding",)
@@ -39,11 +39,24 @@ class CustomBinding:
                 f"{contract.contract_type.__qualname__} forbids sessions (SessionMode.NOT_ALLOWED), but each "
                 f"WebSocket is one: use SessionMode.ALLOWED or REQUIRED"
             )
-        actions = {operation.action for operation in contract.operations}
-        if self.transport.notifies_on_connection and not actions & {ON_OPEN_ACTION, WILDCARD_ACTION}:
-            raise ContractError(
-                f"{contract.contract_type.__qualname__}: createNotificationOnConnection is true, and no "
-                f"operation takes the notification: give one action='*' or the session-open action"
-            )
+        if self.transport.notifies_on_connection:
+            _check_notified(contract)
         self.transport.check(contract)
         self.encoding.check(contract)
+
+
+def _check_notified(contract: ContractDescription) -> None:
+    """Refuse a contract without an operation for a message without body: no client could help it."""
+    by_action = {operation.action: operation for operation in contract.operations}
+    taken_by = by_action.get(ON_OPEN_ACTION) or by_action.get(WILDCARD_ACTION)
+    title = f"{contract.contract_type.__qualname__}: createNotificationOnConnection is true, and"
+    if taken_by is None:
+        raise ContractError(
+            f"{title} no operation takes the notification: give one action='*' or the session-open action"
+        )
+    if any(parameter.type is not Message for parameter in taken_by.parameters):
+        raise ContractError(
+            f"{title} the notification has no body for {taken_by.method}'s {taken_by.parameters[0].name!r}: "
+            f"let it take a wsf.Message, or give another operation, without parameters, the session-open "
+            f"action"
+        )

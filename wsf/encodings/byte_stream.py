@@ -121,16 +121,18 @@ class ByteStreamMessageEncoding:
             if parameter.type in _PLAIN:
                 raise ContractError(
                     f"{where}: parameter {parameter.name!r} must be a wsf.Message or a data contract: "
-                    f"byteStreamMessageEncoding carries a body as it is; read it with message.get_body(...)"
+                    f"byteStreamMessageEncoding carries a body as it is; read it with message.get_body(...), "
+                    f"or use {_others()}"
                 )
         if not required <= len(operation.parameters) <= 1:
             raise ContractError(
                 f"{where} has {len(operation.parameters)} parameters: byteStreamMessageEncoding carries "
-                f"one body: a wsf.Message or a data contract"
+                f"one body: a wsf.Message or a data contract; {_others()} carries several"
             )
         if operation.result not in (type(None), Message):
             raise ContractError(
-                f"{where} must return None or a wsf.Message: there is nothing else on this wire"
+                f"{where} must return None or a wsf.Message, as there is nothing else on this wire; "
+                f"{_others()} carries replies"
             )
 
 
@@ -138,7 +140,7 @@ def _unreachable(contract: ContractDescription, operation: OperationDescription)
     where = f"{contract.contract_type.__qualname__}.{operation.method} ({operation.location})"
     return (
         f"{where}: no message ever has the action {operation.action!r} over byteStreamMessageEncoding: set "
-        f"action='*' on one operation and tell messages apart by their body"
+        f"action='*' on one operation and tell messages apart by their body, or use {_others()}"
     )
 
 
@@ -146,9 +148,11 @@ def _no_reply(contract: ContractDescription, operation: OperationDescription) ->
     return (
         f"{contract.contract_type.__qualname__}.{operation.method} ({operation.location}) waits for a reply, "
         f"which byteStreamMessageEncoding cannot carry: set is_one_way=True, or use "
-        f"{' or '.join(_that_carry_replies())}"
+        f"{_others()}"
     )
 
 
-def _that_carry_replies() -> list[str]:
-    return [word for word in families.words("encodings") if families.find("encodings", word).carries_replies]
+def _others() -> str:
+    """The encodings that could carry it."""
+    words = families.words("encodings")
+    return " or ".join(word for word in words if families.find("encodings", word).carries_replies)

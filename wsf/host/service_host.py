@@ -4,12 +4,10 @@ Built, it has checked everything that WCF checks in ``new ServiceHost``; opened,
 accepting, lets running operations end, says 1001 to every client and cuts at the deadline.
 """
 
-import asyncio
 import logging
 import os
 from collections.abc import Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import attrs
@@ -23,14 +21,16 @@ from wsf.behaviors import (
     behavior_of,
 )
 from wsf.bindings import Binding
-from wsf.communication_object import CommunicationState, Event
+from wsf.communication_object import CommunicationState
 from wsf.concurrency import pump_waits
 from wsf.counters import Counters, Meter, RareWarning
 from wsf.credentials import ServiceCredentials
 from wsf.description import ServiceDescription
 from wsf.dispatch_operation import ServiceRuntime
 from wsf.dispatcher import Dispatcher
-from wsf.errors import CloseCode, ContractError, InvalidOperationError
+from wsf.errors import (
+    ContractError,
+)
 from wsf.extension_collection import ExtensionCollection
 from wsf.extensions import Behavior
 from wsf.host.construction import (
@@ -49,10 +49,10 @@ from wsf.host.endpoints import (
     split_address,
     with_port,
 )
+from wsf.host.life import HostLife
 from wsf.host.snapshot import snapshot
 from wsf.instancing import Instancing
 from wsf.reflection import check_at_open, contracts_of, implementation_of
-from wsf.settings import finite
 from wsf.throttling import UNLIMITED, Gate
 from wsf.transports import Authenticate, Entrance, Listener, descriptor_limit
 
@@ -67,7 +67,7 @@ logger = logging.getLogger("wsf.host")
 Listeners = dict[tuple[type[Any], str, int], Listener]
 
 
-class ServiceHost:
+class ServiceHost(HostLife):
     """Hosts one service. WCF: ServiceHost.
 
     ::
@@ -109,8 +109,8 @@ class ServiceHost:
         static_content: str = "",
         listeners: Listeners | None = None,
     ) -> None:
+        super().__init__(open_timeout, close_timeout)
         self.service_type = service_type_of(service)
-        self.state = CommunicationState.CREATED
         self._contracts = contracts_of(self.service_type)
         for contract in self._contracts:
             implementation_of(self.service_type, contract)
@@ -125,20 +125,13 @@ class ServiceHost:
         self.description = ServiceDescription(self.name, self.service_type, self._contracts)
         self._extensions = extended(self.description, (*self._behavior.behaviors, *behaviors))
         self.extensions = ExtensionCollection(self)
-        self.opening, self.opened, self.closing = Event(), Event(), Event()
-        self.closed, self.faulted = Event(), Event()
         self._credentials = credentials or ServiceCredentials()
         self._authenticate = None if authenticate is None else check_asynchronous(authenticate)
-        self._open_timeout = open_timeout
-        self._close_timeout = close_timeout
         self._static_content = static_content
         self._listeners: Listeners = {} if listeners is None else listeners
         self._endpoints: list[ServiceEndpoint] = []
-        self._entrances: list[tuple[Listener, Entrance]] = []
-        self._dispatchers: list[Dispatcher] = []
         self._instancing: Instancing | None = None
         self._is_mounted = False
-        self._closing: asyncio.Future[None] | None = None
         self._meter = Meter()
         self._warnings = RareWarning(logger)
         self._calls = Gate(self._throttling.max_concurrent_calls)
@@ -176,102 +169,19 @@ class ServiceHost:
 
         Raises:
             ContractError: The service does not implement the contract, or the address is none.
-            InvalidOperationError: The host is open, or was.
+            InvalidOperationError: The host is open.
+            CommunicationObjectClosedError, CommunicationObjectAbortedError, CommunicationObjectFaultedError:
+                It was.
 
         WCF: ``AddServiceEndpoint``.
         """
-        self._demand(CommunicationState.CREATED)
+        self._demand_created()
         description = find_contract(self.name, self._contracts, contract)
         name = name or f"{binding.name or type(binding).__name__}_{description.name}"
         endpoint = ServiceEndpoint(name, address, binding, description)
         check_scheme(address, binding)
         self._endpoints.append(endpoint)
         return endpoint
-
-    async def open(self) -> None:
-        """Check the rest, listen, and serve.
-
-        Raises:
-            ContractError: A contract cannot be dispatched, or not over its binding.
-            AddressAlreadyInUseError, AddressAccessDeniedError, ListenError: An address cannot be had.
-            TimeoutError: It took longer than ``open_timeout``.
-            InvalidOperationError: The host was opened before.
-
-        WCF: ``Open``.
-        """
-        self._demand(CommunicationState.CREATED)
-        self.state = CommunicationState.OPENING
-        self.opening.fire(self)
-        try:
-            async with asyncio.timeout(finite(self._open_timeout)):
-                self.build()
-                if self._instancing is not None:
-                    await self._instancing.start()
-                if not self._is_mounted:
-                    refuse_paths(self._endpoints)
-                    for listener, _ in self._entrances:
-                        await listener.open()
-        except BaseException:
-            self.state = CommunicationState.FAULTED
-            self.faulted.fire(self)
-            await self._stop()
-            raise
-        self._endpoints = [
-            attrs.evolve(endpoint, address=with_port(endpoint.address, listener.port))
-            for endpoint, (listener, _) in zip(self._endpoints, self._entrances, strict=True)
-        ]
-        self.state = CommunicationState.OPENED
-        self.opened.fire(self)
-        for endpoint in self._endpoints:
-            logger.info("listening: %s %s, process %d", endpoint.address, self.name, os.getpid())
-
-    async def close(self) -> None:
-        """Stop accepting, let running operations end, send 1001, wait; at ``close_timeout`` cut.
-
-        Running over the deadline is logged, and no error. Any task may call it, an operation too, which is
-        then cut at the deadline; whoever calls it again waits for the same end. WCF: ``Close``.
-        """
-        if self._closing is None:
-            self._closing = asyncio.ensure_future(self._close())
-        await asyncio.shield(self._closing)
-
-    async def _close(self) -> None:
-        if self.state is CommunicationState.CREATED:
-            await self._stop()  # a SINGLE object was made with the host
-        if self.state in (CommunicationState.CREATED, CommunicationState.FAULTED):
-            self.closing.fire(self)
-            self._finish()
-        if self.state is not CommunicationState.OPENED:
-            return
-        self.state = CommunicationState.CLOSING
-        self.closing.fire(self)
-        logger.info(
-            "closing: %s: %d sessions, at most %g s (closeTimeout)",
-            self.name,
-            self._sessions.active,
-            self._close_timeout,
-        )
-        for listener, entrance in self._entrances:
-            listener.remove(entrance)
-        try:
-            async with asyncio.timeout(finite(self._close_timeout)):
-                await asyncio.gather(
-                    *(
-                        dispatcher.close(CloseCode.GOING_AWAY, "shutting down")
-                        for dispatcher in self._dispatchers
-                    )
-                )
-        except TimeoutError:
-            left = sum(len(dispatcher.channels) for dispatcher in self._dispatchers)
-            logger.warning("%d sessions are cut: closeTimeout (%g s) is over", left, self._close_timeout)
-        finally:
-            await self._stop()
-            self._finish()
-        logger.info("closed: %s", self.name)
-
-    async def abort(self) -> None:
-        """End every session now, without a word, and cancel running operations. WCF: ``Abort``."""
-        await asyncio.gather(*(dispatcher.abort() for dispatcher in self._dispatchers))
 
     def counters(self) -> Counters:
         """A snapshot of every bound's use and of what happened so far."""
@@ -296,9 +206,9 @@ class ServiceHost:
 
         Raises:
             ContractError: As for ``open``; or an endpoint's transport is httpsTransport.
-            InvalidOperationError: The host is open, or was.
+            InvalidOperationError, CommunicationError: The host is open, or was.
         """
-        self._demand(CommunicationState.CREATED)
+        self._demand_created()
         self.build()
         self._is_mounted = True
         for listener in {listener: None for listener, _ in self._entrances}:
@@ -306,15 +216,6 @@ class ServiceHost:
             site.mount(application)
         application.on_startup.append(lambda _: self.open())
         application.on_shutdown.append(lambda _: self.close())
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     def build(self) -> None:
         """Everything of ``open`` but the sockets, once: what WCF does in InitializeRuntime.
@@ -394,17 +295,20 @@ class ServiceHost:
         if self._sessions.waiting >= waiting_limit:
             return False
         await self._sessions.enter()
-        return True
+        if self.state is CommunicationState.OPENED:
+            return True
+        self._sessions.leave()  # whoever waits while the host ends need not come in to hear so
+        return False
 
-    async def _stop(self) -> None:
-        """Everything but a clean goodbye."""
-        for listener, entrance in self._entrances:
-            listener.remove(entrance)
-        await self.abort()
-        for listener, _ in self._entrances:
-            await listener.close()
+    async def _begin(self) -> None:
+        """What may fail or take its time when a host opens."""
+        self.build()
         if self._instancing is not None:
-            await self._instancing.end_of_host()
+            await self._instancing.start()
+        if not self._is_mounted:
+            refuse_paths(self._endpoints)
+            for listener, _ in self._entrances:
+                await listener.open()
 
     def _make_instancing(self) -> Instancing:
         if self._extensions.instance_provider is None:
@@ -413,12 +317,14 @@ class ServiceHost:
             self._service, self._behavior, self._extensions.instance_provider, self._instances, self
         )
 
-    def _finish(self) -> None:
-        self.state = CommunicationState.CLOSED
-        self.closed.fire(self)
+    def _announce(self) -> None:
+        self._endpoints = [
+            attrs.evolve(endpoint, address=with_port(endpoint.address, listener.port))
+            for endpoint, (listener, _) in zip(self._endpoints, self._entrances, strict=True)
+        ]
+        for endpoint in self._endpoints:
+            logger.info("listening: %s %s, process %d", endpoint.address, self.name, os.getpid())
 
-    def _demand(self, state: CommunicationState) -> None:
-        if self.state is not state:
-            raise InvalidOperationError(
-                f"the host is {self.state.value}: that is possible only before it is opened"
-            )
+    async def _release(self) -> None:
+        if self._instancing is not None:
+            await self._instancing.end_of_host()

@@ -38,6 +38,9 @@ logger = logging.getLogger("wsf.transports")
 #: the Server header: which versions run here is nobody's business
 SERVER: Final = "wsf"
 
+#: s between two looks at whether a client that waits for a session is still there
+LEFT_INTERVAL: Final = 0.5
+
 
 @frozen
 class Handshake:
@@ -90,7 +93,10 @@ async def authenticated(
 
 async def upgrade(request: web.BaseRequest, handshake: Handshake, entrance: Entrance) -> web.StreamResponse:
     """Let a client in, as soon as there is a place, and be its session until that is over."""
-    if not await _admit(handshake, entrance):
+    if not await _admit(request, handshake, entrance):
+        if request.transport is None:
+            left = Refusal(499, "the client left while it waited for a session")
+            return refuse(request, left, entrance.meter)
         busy = Refusal(503, "too many sessions", "maxConcurrentSessions is reached", {"Retry-After": "1"})
         return refuse(request, busy, entrance.meter)
     try:
@@ -130,12 +136,23 @@ def _negotiate(request: web.BaseRequest, entrance: Entrance) -> str | Refusal | 
     )
 
 
-async def _admit(handshake: Handshake, entrance: Entrance) -> bool:
+async def _admit(request: web.BaseRequest, handshake: Handshake, entrance: Entrance) -> bool:
+    """Wait for a session, up to openTimeout; who leaves meanwhile gives its place in the queue up."""
+    admitted = asyncio.ensure_future(entrance.admit())
+    is_taken = False
     try:
-        async with asyncio.timeout_at(handshake.deadline):
-            return await entrance.admit()
+        await asyncio.sleep(0)  # who need not wait is not late
+        async with asyncio.timeout_at(None if admitted.done() else handshake.deadline):
+            while not (await asyncio.wait([admitted], timeout=LEFT_INTERVAL))[0]:
+                if request.transport is None:
+                    return False
+        is_taken = True
+        return admitted.result()
     except TimeoutError:
         return False
+    finally:
+        if not admitted.cancel() and not is_taken and admitted.result():
+            entrance.release()  # it came in the very moment in which we went
 
 
 def _connect(
