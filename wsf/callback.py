@@ -13,7 +13,7 @@ from typing import Any, cast
 import attrs
 
 from wsf.channel import DuplexSessionChannel
-from wsf.concurrency import CURRENT_TURN
+from wsf.concurrency import current_turn
 from wsf.description import REQUIRED, ContractDescription, OperationDescription
 from wsf.encodings import MessageEncoding
 from wsf.errors import CommunicationError, InvalidOperationError, SerializationError
@@ -81,7 +81,7 @@ def _request_of(
         message: Message = arguments[0] if is_raw else formatter.serialize_request(arguments)
         if action is not None and message.action != action:
             message = attrs.evolve(message, action=action)
-        turn = CURRENT_TURN.get()
+        turn = current_turn()
         if turn is not None and turn.outgoing and turn.channel is channel:
             properties = MappingProxyType({**message.properties, **turn.outgoing})
             message = attrs.evolve(message, properties=properties)

@@ -23,7 +23,7 @@ from wsf.communication_object import (
     CommunicationState,
     sendable,
 )
-from wsf.concurrency import CURRENT_TURN, Turn
+from wsf.concurrency import Turn, current_turn
 from wsf.correlation import PendingCalls
 from wsf.counters import Meter
 from wsf.errors import (
@@ -200,7 +200,7 @@ class DuplexSessionChannel(CommunicationObject):
         WCF: ``IRequestChannel.Request``, DuplexChannelBinder.
         """
         self.demand_opened()
-        turn = CURRENT_TURN.get()
+        turn = current_turn()
         if turn is not None and turn.is_over:
             turn = None  # a task that outlives its operation holds nothing up
         self._check_request(operation, turn)

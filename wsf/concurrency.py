@@ -7,12 +7,12 @@ WCF: ConcurrencyBehavior, ImmutableDispatchRuntime.
 
 import asyncio
 from contextvars import ContextVar
-from typing import Final
+from typing import Final, Protocol
 
 from wsf.behaviors import ConcurrencyMode
 from wsf.throttling import UNLIMITED, Gate
 
-__all__ = ("CURRENT_TURN", "InstanceLock", "Turn", "pump_waits")
+__all__ = ("CURRENT_CALL", "Call", "InstanceLock", "Turn", "current_turn", "pump_waits")
 
 
 def pump_waits(mode: ConcurrencyMode) -> bool:
@@ -143,5 +143,17 @@ class Turn:
         lock.leave()
 
 
-#: the turn whose operation, or task of it, runs
-CURRENT_TURN: Final[ContextVar[Turn | None]] = ContextVar("wsf.concurrency.turn", default=None)
+class Call(Protocol):
+    """What serves a message: an OperationContext, as the rooms below it see it."""
+
+    turn: Turn
+
+
+#: the call that this task serves, or was started by
+CURRENT_CALL: Final[ContextVar[Call]] = ContextVar("wsf.concurrency.call")
+
+
+def current_turn() -> Turn | None:
+    """The turn of the operation that this task serves, or was started by; None for a task that has none."""
+    call = CURRENT_CALL.get(None)
+    return None if call is None else call.turn

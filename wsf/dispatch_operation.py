@@ -78,7 +78,7 @@ class DispatchOperation:
         """Serve a message; how the session ends for it, if it does."""
         context.instance_context = place
         message_id = context.incoming_message.message_id  # an inspector may put another message in its place
-        tokens = context.enter()
+        token = context.enter()
         errors: list[Exception] = []
         end: CloseStatus | None = None
         try:
@@ -98,7 +98,7 @@ class DispatchOperation:
             context.turn.end()
             if self._service.instancing.ends_with_call:
                 await self._release(place)
-            context.leave(tokens)
+            context.leave(token)
             context.complete()
         for error in errors:
             self._errors.handle(error)

@@ -262,7 +262,9 @@ class Dispatcher:
         # from here on the message is accepted: closing waits until it has been served
         session.channel.running_operations += 1
         turn = Turn(description.name, session.channel)
-        place = await self._admit(session, turn)
+        place = session.instance = self._service.instancing.for_call(session.instance)
+        if not (place.has_place and self._service.calls.try_enter()):
+            await self._admit(session, turn, place)
         if not (self._service.pump_waits or description.is_terminating):
             task = asyncio.create_task(self._run_apart(session, operation, message, turn, place))
             session.tasks.add(task)
@@ -277,13 +279,12 @@ class Dispatcher:
         finally:
             session.channel.inbox.occupied_by = None
 
-    async def _admit(self, session: _Session, turn: Turn) -> InstanceContext:
+    async def _admit(self, session: _Session, turn: Turn, place: InstanceContext) -> None:
         """Wait for what a call needs: the object's place first, so that waiting for one holds no call up."""
         instancing, calls = self._service.instancing, self._service.calls
-        place = session.instance = instancing.for_call(session.instance)
         is_reserved = instancing.try_reserve(place)
         if is_reserved and calls.try_enter():
-            return place
+            return
         session.channel.inbox.occupy(turn)  # the session waits here: answers are read meanwhile
         turn.queues_for = min(calls.limit, instancing.calls_limit)
         try:
@@ -297,7 +298,6 @@ class Dispatcher:
         finally:
             turn.queues_for = None
             session.channel.inbox.occupied_by = None
-        return place
 
     async def _run_apart(
         self,

@@ -5,15 +5,15 @@ WCF: OperationContext, whose Current is lost at the first await unless asked oth
 """
 
 from collections.abc import Mapping, MutableMapping
-from contextvars import ContextVar, Token
+from contextvars import Token
 from http.cookies import CookieError, SimpleCookie
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from wsf.callback import create_callback
 from wsf.channel import DuplexSessionChannel
 from wsf.communication_object import Event
-from wsf.concurrency import CURRENT_TURN, Turn
+from wsf.concurrency import CURRENT_CALL, Call, Turn
 from wsf.description import ContractDescription, OperationDescription
 from wsf.errors import InvalidOperationError
 from wsf.extension_collection import ExtensionCollection
@@ -53,8 +53,6 @@ class OperationContext:
         "turn",
     )
 
-    _current: ClassVar[ContextVar["OperationContext"]] = ContextVar("wsf.OperationContext.current")
-
     def __init__(
         self,
         channel: DuplexSessionChannel,
@@ -84,12 +82,12 @@ class OperationContext:
 
         WCF: ``OperationContext.Current``, which is null then.
         """
-        try:
-            return cls._current.get()
-        except LookupError:
-            raise InvalidOperationError(
-                "there is no operation here: OperationContext.current() is for operations and their tasks"
-            ) from None
+        call = CURRENT_CALL.get(None)
+        if isinstance(call, cls):
+            return call
+        raise InvalidOperationError(
+            "there is no operation here: OperationContext.current() is for operations and their tasks"
+        )
 
     @property
     def session_id(self) -> str:
@@ -176,14 +174,14 @@ class OperationContext:
         callback: T = create_callback(promised, self.channel)
         return callback
 
-    def enter(self) -> tuple[Token["OperationContext"], Token[Turn | None]]:
-        """Make this call the current one. For the dispatcher."""
-        return self._current.set(self), CURRENT_TURN.set(self.turn)
+    def enter(self) -> Token[Call]:
+        """Make this call the current one; the token is for ``leave``. For the dispatcher."""
+        return CURRENT_CALL.set(self)
 
-    def leave(self, tokens: tuple[Token["OperationContext"], Token[Turn | None]]) -> None:
+    @staticmethod
+    def leave(token: Token[Call]) -> None:
         """Undo ``enter``. For the dispatcher."""
-        self._current.reset(tokens[0])
-        CURRENT_TURN.reset(tokens[1])
+        CURRENT_CALL.reset(token)
 
     def complete(self) -> None:
         """The operation has ended. For the dispatcher."""
