@@ -15,13 +15,16 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: run test check bench fix lock clean help
+.PHONY: run test soak check bench fix lock clean help
 
 run: $(READY)  ## Serve the chat: open http://localhost:8004/ in two tabs
 	@$(BIN)/python -m wsf.host $(CONFIG)
 
 test: $(READY)  ## Run every test that this machine can run (TESTS=tests/unit: some)
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 $(TESTS)
+
+soak: $(READY)  ## What is too long for every change: 100,000 steps beside the model of a session
+	WSF_MODEL_EXAMPLES=2000 $(BIN)/python -m pytest tests/unit/test_session_model.py
 
 check: $(READY)  ## Lint, format, layers, types: nothing is changed
 	$(BIN)/ruff check
