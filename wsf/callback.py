@@ -118,7 +118,9 @@ def _two_way(
         channel.demand_opened()
         reply = await channel.request(request(channel, arguments, named), title)
         if reply.fault is not None:
-            raise exception_of(reply.fault, operation)
+            fault = exception_of(reply.fault, operation)
+            fault.origin = channel
+            raise fault
         try:
             return formatter.deserialize_reply(reply)
         except SerializationError as error:  # this client's fault, and not the fault of who is served

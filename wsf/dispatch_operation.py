@@ -8,29 +8,29 @@ WCF: DispatchOperation, ImmutableDispatchRuntime.
 import asyncio
 import functools
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import attrs
 from attrs import frozen
 
 from wsf.behaviors import CallbackSettings, OutboxSettings
-from wsf.channel import Inspect
 from wsf.communication_object import CloseStatus, CommunicationState
 from wsf.counters import Meter
 from wsf.description import ContractDescription, OperationDescription
 from wsf.encodings import MessageEncoding
 from wsf.error_behavior import OWN_ERRORS, ErrorBehavior, as_exception
 from wsf.errors import CommunicationError, SerializationError
-from wsf.extensions import DispatchRuntime, MessageInspector, OperationWrapper, Proceed
+from wsf.extensions import DispatchRuntime, OperationWrapper, Proceed
 from wsf.faults import check_faults
 from wsf.formatters import formatter_for
+from wsf.inspection import checked
 from wsf.instancing import InstanceContext, Instancing
 from wsf.message import Message
 from wsf.operation_context import OperationContext
 from wsf.throttling import Gate
 
-__all__ = ("DispatchOperation", "ServiceRuntime", "outgoing")
+__all__ = ("DispatchOperation", "ServiceRuntime")
 
 logger = logging.getLogger("wsf.sessions")
 
@@ -55,15 +55,6 @@ class ServiceRuntime:
     def errors(self) -> ErrorBehavior:
         """Who judges this service's errors."""
         return ErrorBehavior(self.name, self.extensions, self.meter, self.include_exception_detail)
-
-
-def outgoing(inspectors: Sequence[MessageInspector]) -> tuple[Inspect, ...]:
-    """What a channel asks about each message on its way out."""
-
-    def asks(inspector: MessageInspector) -> Inspect:
-        return lambda message, channel: _checked(inspector, inspector.sending(message, channel))
-
-    return tuple(asks(inspector) for inspector in reversed(inspectors))
 
 
 class DispatchOperation:
@@ -120,7 +111,7 @@ class DispatchOperation:
     async def _perform(self, context: OperationContext, place: InstanceContext) -> Message | None:
         message = context.incoming_message
         for inspector in self._service.extensions.message_inspectors:
-            message = context.incoming_message = _checked(inspector, inspector.received(message, context))
+            message = context.incoming_message = checked(inspector, inspector.received(message, context))
         if not context.turn.try_begin(place.lock):
             await context.turn.begin(place.lock)
         instance = place.instance
@@ -165,7 +156,7 @@ class DispatchOperation:
         self, context: OperationContext, message_id: str | bytes | None, errors: list[Exception]
     ) -> CloseStatus | None:
         """Answer with the fault that an error means, if somebody waits; how the session ends for it."""
-        verdict = self._errors.judge(errors[0], self.description)
+        verdict = self._errors.judge(errors[0], self.description, context.channel)
         if message_id is None or self.description.is_one_way:
             return verdict.end
         try:
@@ -186,16 +177,3 @@ async def _invoke(
     wrapper: OperationWrapper, context: OperationContext, proceed: Proceed, arguments: tuple[Any, ...]
 ) -> Any:
     return await wrapper.invoke(context, arguments, proceed)
-
-
-def _checked(inspector: MessageInspector, message: object) -> Message:
-    """What an inspector gave back, if it is a message.
-
-    Raises:
-        TypeError: It is not.
-    """
-    if not isinstance(message, Message):
-        raise TypeError(
-            f"{type(inspector).__qualname__} gave back {type(message).__name__}: the message, or another one"
-        )
-    return message

@@ -265,7 +265,7 @@ class Dispatcher:
         if message.message_id is None and self._binding.encoding.may_ignore(message):
             return None
         error = ActionNotSupportedError("no operation takes this message")
-        provided = self._errors.provided(error)
+        provided = self._errors.provided(error, session.channel)
         if message.message_id is not None:
             fault = _fault(FaultCode.ACTION_NOT_SUPPORTED, str(error))
             if provided is not None:

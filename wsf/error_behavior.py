@@ -34,7 +34,8 @@ logger = logging.getLogger("wsf.sessions")
 #: characters of the reference that a client is given with an internal error, and that the log has, too
 REFERENCE_LENGTH: Final = 8
 
-#: what a function that does not wait may raise by mistake: no cancellation of the task that it runs in
+#: what a function that does not wait may raise by mistake, and is no cancellation of its task, nor the end of
+#: the program
 OWN_ERRORS: Final = (Exception, asyncio.CancelledError, SystemExit, BaseExceptionGroup)
 
 
@@ -47,7 +48,7 @@ class Verdict:
 
 
 def as_exception(error: BaseException) -> Exception:
-    """An error as handlers get it: a cancellation that nobody asked for is the service's own mistake."""
+    """An error as handlers get it: a cancellation that nobody asked for, or an exit, is a mistake."""
     if isinstance(error, Exception):
         return error
     if isinstance(error, asyncio.CancelledError):
@@ -71,14 +72,17 @@ class ErrorBehavior:
         self._meter = meter
         self._include_detail = include_detail
 
-    def judge(self, error: Exception, operation: OperationDescription | None, where: str = "") -> Verdict:
+    def judge(
+        self, error: Exception, operation: OperationDescription | None, caller: object, where: str = ""
+    ) -> Verdict:
         """What an error means that an operation, or who runs around it, raised. WCF: ``ProvideFault``.
 
         Args:
+            caller: The channel that it is an answer for.
             where: Its place in the service, for the log: the operation unless given.
         """
         where = where or (operation.method if operation is not None else "")
-        fault = self.provided(error)
+        fault = self.provided(error, caller)
         if fault is not None:
             try:
                 return Verdict(fault_of(fault, operation))
@@ -95,9 +99,9 @@ class ErrorBehavior:
             return Verdict(self._internal("another client could not be reached", error))
         return self.blame_service(error, where)
 
-    def refusal(self, error: Exception, where: str) -> CloseStatus:
+    def refusal(self, error: Exception, caller: object, where: str) -> CloseStatus:
         """How a session ends that an inspector did not let begin: 1008 and the reason, if it is a fault."""
-        verdict = self.judge(error, None, where)
+        verdict = self.judge(error, None, caller, where)
         is_fault = verdict.fault.code is FaultCode.SENDER
         code = CloseCode.POLICY_VIOLATION if is_fault else CloseCode.INTERNAL_ERROR
         return verdict.end or CloseStatus(code, verdict.fault.reason)
@@ -117,9 +121,12 @@ class ErrorBehavior:
         reason = f"internal error, reference {reference}"
         return Verdict(self._internal(reason, error), CloseStatus(CloseCode.INTERNAL_ERROR, reason))
 
-    def provided(self, error: Exception) -> FaultException[Any] | None:
-        """The fault that an error is, or that the last handler with something to say makes of it."""
-        fault = error if isinstance(error, FaultException) and not error.is_received else None
+    def provided(self, error: Exception, caller: object) -> FaultException[Any] | None:
+        """The fault that an error is, or that the last handler with something to say makes of it.
+
+        One that another client answered with is none of ours.
+        """
+        fault = error if isinstance(error, FaultException) and error.origin in (None, caller) else None
         for handler in self._handlers:
             try:
                 said = handler.provide_fault(error, fault)

@@ -224,8 +224,8 @@ class FaultException(CommunicationError, Generic[D]):  # noqa: N818 - WCF's name
         reason: For people. It is sent as it is: no secrets.
         detail: An instance of a data contract, or None.
         code: SENDER, or what the other side of a callback said it was.
-        is_received: Whether a client answered a call with it. An operation that lets such a one pass has not
-            answered: its own caller is told of an internal error, and nothing that another client wrote.
+        origin: The channel of the client that answered a call with it; None if it was raised here. One that
+            an operation lets pass is an answer to that client only: nothing that it wrote reaches another.
 
     Raises:
         TypeError: ``reason`` is no text, or ``code`` no FaultCode.
@@ -236,7 +236,7 @@ class FaultException(CommunicationError, Generic[D]):  # noqa: N818 - WCF's name
     reason: str
     detail: D
     code: FaultCode
-    is_received: bool = False
+    origin: object = None
 
     @overload
     def __init__(

@@ -62,9 +62,7 @@ def exception_of(fault: MessageFault, operation: OperationDescription) -> FaultE
     """
     declared = [contract.detail_type for contract in operation.faults if contract.code == fault.number]
     detail = None if fault.detail is None else _read_detail(fault.detail, [*declared, Any])
-    error = FaultException(fault.reason, detail, code=fault.code)
-    error.is_received = True
-    return error
+    return FaultException(fault.reason, detail, code=fault.code)
 
 
 def _read_detail(text: bytes, kinds: Sequence[Any]) -> Any:

@@ -13,10 +13,10 @@ import attrs
 
 from wsf.channel import DuplexSessionChannel
 from wsf.communication_object import CloseStatus, CommunicationState
-from wsf.dispatch_operation import ServiceRuntime, outgoing
+from wsf.dispatch_operation import ServiceRuntime
 from wsf.error_behavior import OWN_ERRORS, as_exception
 from wsf.errors import CloseCode, CommunicationError, ConnectionClosedError
-from wsf.extensions import MessageInspector
+from wsf.inspection import Inspection, outgoing
 from wsf.instancing import InstanceContext
 from wsf.message import Message
 
@@ -40,7 +40,7 @@ class Session:
 
     __slots__ = (
         "_began",
-        "_inspectors",
+        "_inspection",
         "_service",
         "channel",
         "has_begun",
@@ -60,7 +60,7 @@ class Session:
         self.loop = loop
         self.tasks: set[asyncio.Task[None]] = set()
         self._service = service
-        self._inspectors: list[MessageInspector] = []  # those that hear of its end
+        self._inspection = Inspection(service.extensions.message_inspectors, channel, service.errors)
         self._began = time.monotonic()
 
     @property
@@ -78,17 +78,12 @@ class Session:
 
     async def welcome(self) -> bool:
         """Let the inspectors see a session that begins; False if one of them refused it, and it has ended."""
-        errors = self._service.errors
-        for inspector in self._service.extensions.message_inspectors:
-            try:
-                inspector.connect(self.channel)
-            except OWN_ERRORS as raised:  # what its author says of this session, or a mistake of its author's
-                error = as_exception(raised)
-                await self.part(errors.refusal(error, f"{type(inspector).__qualname__}.connect"))
-                errors.handle(error)
-                return False
-            self._inspectors.append(inspector)
-        return True
+        refusal = self._inspection.begin()
+        if refusal is None:
+            return True
+        await self.part(refusal.end)
+        self._service.errors.handle(refusal.error)
+        return False
 
     def answer(self, message: Message, reply: Message) -> None:
         """Answer without an operation; an inspector that does not let it pass ends the session."""
@@ -135,7 +130,7 @@ class Session:
             logger.exception("releasing the service object of %s failed", self.channel.session_id)
         finally:
             self._count()
-            self._farewell(status)
+            self._inspection.end(status)
             lasted = time.monotonic() - self._began
             logger.info(
                 "session closed: %s by the %s, code %d %s after %.1f s",
@@ -155,12 +150,3 @@ class Session:
         meter.read_ahead_bytes_most = max(meter.read_ahead_bytes_most, channel.inbox.size_most)
         meter.pending_calls_most = max(meter.pending_calls_most, channel.pending.most)
         meter.replies_dropped += channel.pending.unrelated
-
-    def _farewell(self, status: CloseStatus) -> None:
-        for inspector in reversed(self._inspectors):
-            try:
-                inspector.closed(self.channel, status)
-            except OWN_ERRORS as raised:  # the others hear of it all the same, and the host can end
-                error = as_exception(raised)
-                self._service.errors.blame_service(error, f"{type(inspector).__qualname__}.closed")
-                self._service.errors.handle(error)

@@ -229,6 +229,17 @@ def test_the_class_of_a_binding_element_says_what_it_is(write: Write) -> None:
     ]
 
 
+def test_a_transport_by_name_may_have_a_scheme_that_we_do_not_know(write: Write) -> None:
+    text = (
+        f'extensions: {{bindingElementExtensions: [{{name: loud, type: "{ME}:LoudTransport"}}]}}\n'
+        "services:\n  - {name: S, host: {baseAddresses: ['loud://h/base/']}, endpoints: [{address: a, "
+        "binding: customBinding, bindingConfiguration: b, contract: C}]}\n"
+        "bindings: {customBinding: [{name: b, byteStreamMessageEncoding: {}, loud: {}}]}\n"
+    )
+    (service,) = load(write("a.yaml", text)).services
+    assert service.endpoints[0].address == "loud://h/base/a"
+
+
 def test_a_behavior_of_a_service_does_not_stand_in_an_endpoints(write: Write) -> None:
     text = (
         'extensions: {behaviorExtensions: [{name: audit, type: "a:B"}]}\n'

@@ -224,7 +224,7 @@ async def test_another_clients_nested_call_is_refused_where_the_lock_is_the_same
     async with serving_json_rpc(Two, Asks, 2) as (host, (one, other)):
         answering(other, nested="inner")
         assert await other.call("inner", 5) == 5
-        with pytest.raises(Refused):
+        with pytest.raises(Refused, match="another client could not be reached"):  # what it wrote is its own
             await one.call("outer", 1)
         assert [refusal.code for refusal in other.refusals] == [WOULD_DEADLOCK]
         answering(other)

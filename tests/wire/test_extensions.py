@@ -9,8 +9,9 @@ import attrs
 import pytest
 from websockets.asyncio.client import connect
 
+from tests.doubles import web_socket_binding
 from tests.json_rpc import Refused, serving_json_rpc
-from tests.serving import Echo, EchoService, serving, until, web_socket_address
+from tests.serving import DEADLINE, Echo, EchoCallback, EchoService, serving, until, web_socket_address
 from wsf import (
     ContractError,
     DuplexSessionChannel,
@@ -394,7 +395,6 @@ class TestInspectors:
                 self.clients: list[Any] = []
 
             async def say(self, message: Message) -> None:
-                from tests.serving import EchoCallback
 
                 self.clients.append(OperationContext.current().get_callback_channel(EchoCallback))
                 if message.body == b"all":
@@ -441,6 +441,23 @@ class TestInspectors:
         assert "secret" not in closed_with[1]
         assert log == ["connect 1", "provide 1", "handle 1", f"closed 1 {code}"]
         assert (counters.sessions_opened, counters.sessions_closed) == (1, 1)
+
+    async def test_a_session_that_is_refused_says_nothing_to_the_service(self) -> None:
+        heard: list[Message] = []
+
+        class Hearing(Echo):
+            async def say(self, message: Message) -> None:
+                heard.append(message)
+
+        behaviors = [Installing(Raising("connect", raising(FaultException("no"))))]
+        binding = web_socket_binding(settings={"create_notification_on_connection": True})
+        async with serving(Hearing, Echo, binding, behaviors=behaviors) as host:
+            async with connect(web_socket_address(host)) as client:
+                async with asyncio.timeout(DEADLINE):
+                    await client.wait_closed()
+                assert client.close_code == 1008
+            await until(lambda: host.counters().sessions == 0)
+        assert heard == []
 
     async def test_a_mistake_in_closed_keeps_nobody_from_hearing_of_it(
         self, log: list[str], caplog: pytest.LogCaptureFixture

@@ -29,7 +29,7 @@ from wsf import (
     service_behavior,
     service_contract,
 )
-from wsf.behaviors import ServiceDebug
+from wsf.behaviors import ConcurrencyMode, ServiceDebug
 from wsf.description import ServiceDescription
 from wsf.errors import (
     ActionNotSupportedError,
@@ -114,6 +114,7 @@ ROWS: dict[str, tuple[Cause, int, int | None, int | None]] = {
     "group": (lambda: ExceptionGroup("secret", [FaultException("secret")]), -32000, 1011, 1011),
     "stop": (lambda: StopIteration("secret"), -32000, 1011, 1011),
     "stop async": (lambda: StopAsyncIteration("secret"), -32000, 1011, 1011),
+    "exit": (lambda: SystemExit("secret"), -32000, 1011, 1011),
     "cancelled": (lambda: asyncio.CancelledError("secret"), -32000, 1011, 1011),
     "unprintable": (Unprintable, -32000, 1011, 1011),
     "long": (lambda: ValueError("secret" * 200_000), -32000, 1011, 1011),
@@ -526,10 +527,23 @@ class Dealer(Protocol):
     @operation_contract
     async def trust(self) -> str: ...
     @operation_contract
+    async def join(self) -> None: ...
+    @operation_contract
+    async def trust_first(self) -> str: ...
+    @operation_contract
     async def pass_on(self) -> str: ...
 
 
+@service_behavior(concurrency_mode=ConcurrencyMode.MULTIPLE)
 class DealerService(Dealer):
+    first: ClassVar[Any] = None
+
+    async def join(self) -> None:
+        type(self).first = OperationContext.current().get_callback_channel(DealerCallback)
+
+    async def trust_first(self) -> str:
+        return f"confirmed: {await self.first.confirm()}"
+
     async def deal(self) -> str:
         client = OperationContext.current().get_callback_channel(DealerCallback)
         try:
@@ -543,7 +557,7 @@ class DealerService(Dealer):
 
     async def pass_on(self) -> str:
         try:
-            return await self.trust()
+            return await self.trust_first()
         except FaultException as fault:
             raise FaultException(fault.reason, fault.detail) from fault
 
@@ -581,26 +595,36 @@ class TestFaultsOfClients:
             assert await peer.call("deal") == said
 
     @pytest.mark.parametrize("code", [1, 99, -32000, -32601, -32602])
-    async def test_one_that_is_not_caught_is_no_answer_of_the_service(
+    async def test_one_that_is_not_caught_is_no_answer_to_another_client(
         self, code: int, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Nothing that a client wrote is passed on to a caller, and the session goes on."""
+        """Nothing that one client wrote reaches another, and all sessions go on."""
         handler = Counting()
-        async with serving_json_rpc(DealerService, Dealer, behaviors=[handler]) as (_, (peer,)):
-            peer.handlers["confirm"] = answering({"code": code, "message": "a secret\n", "data": "secret"})
+        async with serving_json_rpc(DealerService, Dealer, 2, behaviors=[handler]) as (_, (first, other)):
+            first.handlers["confirm"] = answering({"code": code, "message": "a secret\n", "data": "secret"})
+            await first.call("join")
             with pytest.raises(Refused) as refused:
-                await peer.call("trust")
+                await other.call("trust_first")
             assert refused.value.error == {"code": -32000, "message": "another client could not be reached"}
-            assert (await peer.call("deal")).endswith("'secret'")
+            assert (await first.call("deal")).endswith("'secret'")
+            assert await other.call("join") is None
         assert [type(error) for error in handler.heard] == [FaultException]
         assert "a call to a client failed in" in caplog.text
         assert "'a secret\\n'" in caplog.text
 
-    async def test_a_service_may_pass_it_on_in_its_own_name(self) -> None:
+    async def test_the_client_that_wrote_it_may_have_it_back(self) -> None:
         async with serving_json_rpc(DealerService, Dealer) as (_, (peer,)):
-            peer.handlers["confirm"] = answering({"code": 1, "message": "no", "data": {"sku": "x"}})
+            peer.handlers["confirm"] = answering({"code": -32028, "message": "no", "data": {"sku": "x"}})
             with pytest.raises(Refused) as refused:
-                await peer.call("pass_on")
+                await peer.call("trust")
+        assert refused.value.error == {"code": -32028, "message": "no", "data": {"sku": "x"}}
+
+    async def test_a_service_may_pass_it_on_in_its_own_name(self) -> None:
+        async with serving_json_rpc(DealerService, Dealer, 2) as (_, (first, other)):
+            first.handlers["confirm"] = answering({"code": 1, "message": "no", "data": {"sku": "x"}})
+            await first.call("join")
+            with pytest.raises(Refused) as refused:
+                await other.call("pass_on")
         assert refused.value.error == {"code": -32010, "message": "no", "data": {"sku": "x"}}
 
     async def test_an_answer_that_is_not_what_was_promised_is_not_the_callers_fault(self) -> None:
