@@ -406,7 +406,7 @@ class Dispatcher:
         operation, or the service object's lock does, or, with others like it, every place of the throttle.
         """
         lock = self._service.instancing.lock_of(session.instance)
-        awaited = [call for call in arrival.awaited if call.turn is not None and not call.turn.is_over]
+        awaited = [call for call in arrival.awaited if call.is_waited_for]
         for call in awaited:
             turn = cast("Turn", call.turn)
             if session.channel.inbox.waits_for(turn) or turn.holds(lock):
