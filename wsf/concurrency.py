@@ -110,13 +110,25 @@ class Turn:
     async def step_in(self) -> None:
         """The call has returned: back inside, before who comes new. The first of several takes the lock.
 
-        WCF: LockInstanceAfterCallout.
+        Who is cancelled meanwhile is so afterwards: an operation that goes on, after a timeout of its own,
+        never does so beside another. WCF: LockInstanceAfterCallout.
         """
         lock = self._lock
         if lock is None or not lock.is_reentrant:
             return
         self._back = self._back or asyncio.Lock()
-        async with self._back:
+        cancelled: asyncio.CancelledError | None = None
+        while True:
+            try:
+                await self._come_back(lock, self._back)
+                break
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+
+    async def _come_back(self, lock: InstanceLock, back: asyncio.Lock) -> None:
+        async with back:
             if self.is_over or lock.holder is self:
                 return
             await self._wait(lock, again=True)

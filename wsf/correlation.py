@@ -39,6 +39,11 @@ class PendingCall:
     ping: int
     reply: "asyncio.Future[Message]" = field(factory=lambda: asyncio.get_running_loop().create_future())
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether an operation holds something up for the answer; one that has come is no reason any more."""
+        return self.turn is not None and not self.turn.is_over and not self.reply.done()
+
 
 class PendingCalls:
     """The bounded table of one session.

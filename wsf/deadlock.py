@@ -24,7 +24,7 @@ def blocking_call(
     """
     holders: dict[Turn, PendingCall] = {}
     for call in arrival.awaited:
-        if call.turn is None or call.turn.is_over:
+        if call.turn is None or not call.is_waited_for:
             continue
         if inbox.waits_for(call.turn) or call.turn.holds(lock):
             return call

@@ -150,9 +150,11 @@ class Dispatcher:
 
     async def _converse(self, session: Session) -> CloseStatus | ConnectionClosedError:
         """Receive and dispatch until somebody has had enough; how it ended."""
+        channel = session.channel
         try:
-            while self._closing is None or len(session.channel.inbox):
-                arrival = await session.channel.receive()
+            # while the host closes, operations that run still get their client's answers
+            while self._closing is None or len(channel.inbox) or channel.running_operations:
+                arrival = await channel.receive()
                 if self._closing is None or arrival.is_answered:
                     end = await self._dispatch(session, arrival)
                     if end is not None:
@@ -231,6 +233,9 @@ class Dispatcher:
         place: InstanceContext,
     ) -> None:
         end = await self._run(session, operation, context, place)
+        is_last = not (session.channel.running_operations or len(session.channel.inbox))
+        if end is None and is_last:
+            end = self._closing  # the loop waits for a message, and none need come
         if end is not None:
             await session.part(end)
 

@@ -150,8 +150,10 @@ class Inbox:
 
     def read_on(self) -> None:
         """Somebody waits for an answer, and nobody reads: read past what comes before it."""
-        if self._pending.calls and not self._is_read and self._reader is None and self._end is None:
-            if self.is_full:
+        if self._pending.calls and not self._is_read and self._reader is None:
+            if self._end is not None:  # the session has not come as far as to know
+                self._on_end(self._end)
+            elif self.is_full:
                 self._refuse_hopeless()
             else:
                 self._reader = asyncio.get_running_loop().create_task(self._read_past())
@@ -167,9 +169,7 @@ class Inbox:
 
     def _awaited(self) -> tuple[PendingCall, ...]:
         ponged = self._connection.ponged
-        return tuple(
-            call for call in self._pending if call.turn and not call.turn.is_over and call.ping <= ponged
-        )
+        return tuple(call for call in self._pending if call.is_waited_for and call.ping <= ponged)
 
     async def _read_past(self) -> None:
         try:
@@ -220,7 +220,7 @@ class Inbox:
 
     def _callers(self) -> set[Turn]:
         """The operations that wait for this client."""
-        return {call.turn for call in self._pending if call.turn is not None and not call.turn.is_over}
+        return {call.turn for call in self._pending if call.turn is not None and call.is_waited_for}
 
     def _hopeless(self, operation: str, turn: Turn) -> InvalidOperationError:
         return InvalidOperationError(

@@ -2,12 +2,15 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import pytest
+from websockets.frames import Frame, Opcode
 
 from tests.json_rpc import Peer, Refused, peers, serving_json_rpc
+from tests.serving import until
 from wsf import (
     ConcurrencyMode,
     InstanceContextMode,
@@ -20,7 +23,7 @@ from wsf import (
 )
 from wsf.behaviors import CallbackSettings, ServiceThrottling
 from wsf.encodings.json_rpc import FAULT_NUMBERS
-from wsf.errors import FaultCode
+from wsf.errors import CloseCode, CommunicationObjectFaultedError, FaultCode
 
 WOULD_DEADLOCK = FAULT_NUMBERS[FaultCode.WOULD_DEADLOCK]
 
@@ -342,3 +345,81 @@ async def test_a_waiting_operation_does_not_keep_other_clients_waiting_for_their
             assert await other.call("inner", 4) == 40
         await peer.send(jsonrpc="2.0", id=question["id"], result=5)
         assert await outer == 5
+
+
+async def test_a_call_right_behind_the_answer_is_never_refused() -> None:
+    """Both are read in one turn, before the operation that got the answer has gone on."""
+    async with serving_json_rpc(service(), Asks) as (host, (peer,)):
+        outer = asyncio.create_task(peer.call("outer", 1))
+        question = await peer.hears("confirm")
+        answer = {"jsonrpc": "2.0", "id": question["id"], "result": 5}
+        call = {"jsonrpc": "2.0", "id": "next", "method": "inner", "params": [4]}
+        texts = [json.dumps(message).encode() for message in (answer, call)]
+        peer.socket.transport.write(b"".join(Frame(Opcode.TEXT, text).serialize(mask=True) for text in texts))
+        assert await outer == 5
+        assert await peer.answer() == {"jsonrpc": "2.0", "id": "next", "result": 40}
+        assert host.counters().calls_refused == 0
+
+
+async def test_a_client_that_broke_a_rule_is_not_waited_for_again() -> None:
+    """Its session ends after the operation; until then no call to it waits for what nobody will read."""
+    errors: list[Exception] = []
+
+    async def twice(number: int) -> int:
+        for _ in range(2):
+            try:
+                await client().confirm(number)
+            except CommunicationObjectFaultedError as error:
+                errors.append(error)
+        return number
+
+    async with serving_json_rpc(service(ask=twice), Asks) as (_, (peer,)):
+        await peer.send(jsonrpc="2.0", id="outer", method="outer", params=[1])
+        await peer.hears("confirm")
+        await peer.socket.send(b"BINARY")
+        assert (await peer.closed())[0] == CloseCode.UNSUPPORTED_DATA
+    assert len(errors) == 2
+
+
+async def test_an_operation_that_gives_up_is_never_inside_beside_another() -> None:
+    """REENTRANT: its timeout comes while it waits to be let in again after the answer."""
+    may_end, timed_out = asyncio.Event(), asyncio.Event()
+    inside: list[str] = []
+
+    @service_behavior(
+        instance_context_mode=InstanceContextMode.SINGLE, concurrency_mode=ConcurrencyMode.REENTRANT
+    )
+    class Giving(Service):
+        async def outer(self, number: int) -> int:
+            try:
+                async with asyncio.timeout(None) as patience:
+                    answering = client().confirm(number)
+                    patience_ends.append(patience)
+                    await answering
+            except TimeoutError:
+                assert inside == []
+                timed_out.set()
+            return number
+
+        async def inner(self, number: int) -> int:
+            inside.append("inner")
+            await may_end.wait()
+            inside.remove("inner")
+            return number
+
+    patience_ends: list[asyncio.Timeout] = []
+    async with serving_json_rpc(Giving, Asks) as (host, (peer,)):
+        outer = asyncio.create_task(peer.call("outer", 1))
+        question = await peer.hears("confirm")
+        inner = asyncio.create_task(peer.call("inner", 2))
+        await until(lambda: inside)
+        received = host.counters().messages_received
+        await peer.send(jsonrpc="2.0", id=question["id"], result=5)
+        await until(lambda: host.counters().messages_received > received)
+        patience_ends[0].reschedule(asyncio.get_running_loop().time())
+        await until(patience_ends[0].expired)
+        for _ in range(5):  # turns: it could go on now
+            await asyncio.sleep(0)
+        may_end.set()
+        assert await asyncio.gather(outer, inner) == [1, 2]
+        assert timed_out.is_set()

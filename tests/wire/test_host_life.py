@@ -9,8 +9,16 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.doubles import web_socket_binding
+from tests.json_rpc import serving_json_rpc
 from tests.serving import Echo, EchoService, serving, until, web_socket_address
-from wsf import CommunicationState, InstanceContextMode, Message, OperationContext, service_behavior
+from wsf import (
+    CommunicationState,
+    ConcurrencyMode,
+    InstanceContextMode,
+    Message,
+    OperationContext,
+    service_behavior,
+)
 from wsf.behaviors import ServiceThrottling
 from wsf.communication_object import Event
 from wsf.errors import (
@@ -334,3 +342,22 @@ class TestWaitingUpgrades:
                 await task
             assert refused.value.response.status_code == 503
         await first.close()
+
+
+@pytest.mark.parametrize("concurrency", ConcurrencyMode)
+async def test_closing_lets_operations_end_and_then_says_1001_in_every_mode(
+    concurrency: ConcurrencyMode,
+) -> None:
+    """The last of them ends a session that would only wait for messages that nobody serves any more."""
+    from tests.wire.test_deadlocks import Asks, service
+
+    async with serving_json_rpc(service(concurrency=concurrency), Asks) as (host, (peer,)):
+        call = asyncio.create_task(peer.call("outer", 1))
+        question = await peer.hears("confirm")
+        closing = asyncio.create_task(host.close())
+        await until(lambda: host.state is CLOSING)
+        await peer.notify("note", 1)  # what comes now is not served, and is in nobody's way
+        await peer.send(jsonrpc="2.0", id=question["id"], result=5)
+        assert await call == 5
+        assert await peer.closed() == (1001, "shutting down")
+        await closing

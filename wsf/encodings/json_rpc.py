@@ -193,7 +193,7 @@ def _invalid(payload: bytes) -> Message:
         return _answer(_NULL, FaultCode.INVALID_MESSAGE, "batches are not served")
     try:
         id_ = bytes(_read_id(payload).id)
-    except DecodeError:
+    except (DecodeError, RecursionError):  # it looks at all of the message, where the first look gave up
         id_ = _NULL
     return _answer(id_, FaultCode.INVALID_MESSAGE, "not a JSON-RPC message")
 

@@ -35,8 +35,9 @@ MAX_CLOSE_REASON_BYTES: Final = 123
 #: received close codes below 3000 that are none of a peer's to send (RFC 6455 section 7.4.1)
 FORBIDDEN_CLOSE_CODES: Final = frozenset({1004, 1005, 1006, 1015})
 
-#: control frames that are taken in one turn of the loop, while others wait for theirs
-CONTROLS_PER_TURN: Final = 64
+#: frames of one client that are taken in one turn of the loop, while others wait for theirs: what has arrived
+#: already is had without waiting, and one read of the socket holds tens of thousands of small ones
+FRAMES_PER_TURN: Final = 64
 
 #: s between two looks at whether the peer's close frame has come
 ANSWER_INTERVAL: Final = 0.5
@@ -167,7 +168,7 @@ class WebSocketConnection:
         self._end: ConnectionClosedError | None = None
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._receiving = False
-        self._controls = 0
+        self._frames = 0
         self._close_sent: int | None = None
 
     async def receive(self) -> tuple[bytes, MessageType]:
@@ -177,11 +178,10 @@ class WebSocketConnection:
         while self._end is None:
             self._receiving = True
             try:
+                self._frames += 1
+                if self._frames % FRAMES_PER_TURN == 0:  # a flood has its turn, not the loop
+                    await asyncio.sleep(0)
                 kind, data, extra = await self._websocket.receive()
-                if kind not in _MESSAGE_TYPES:
-                    self._controls += 1
-                    if self._controls % CONTROLS_PER_TURN == 0:  # a flood of pings has its turn, not the loop
-                        await asyncio.sleep(0)
             finally:
                 self._receiving = False
             if kind in _MESSAGE_TYPES:
