@@ -33,7 +33,6 @@ from wsf.errors import (
     CommunicationObjectAbortedError,
     CommunicationObjectFaultedError,
     ConnectionClosedError,
-    InvalidOperationError,
     ReplyTimeoutError,
     SlowClientError,
 )
@@ -203,7 +202,7 @@ class DuplexSessionChannel(CommunicationObject):
         turn = current_turn()
         if turn is not None and turn.is_over:
             turn = None  # a task that outlives its operation holds nothing up
-        self._check_request(operation, turn)
+        self.inbox.check_call(operation, turn, is_strict=self._strict_callbacks)
         # who serves nobody holds nothing up: only an operation's call needs to know who knew of it
         number, ping = (0, b"") if turn is None else self._connection.ping()
         call = self.pending.add(operation, turn, number)
@@ -333,14 +332,6 @@ class DuplexSessionChannel(CommunicationObject):
         finally:
             if turn is not None:
                 await turn.step_in()
-
-    def _check_request(self, operation: str, turn: Turn | None) -> None:
-        if self._strict_callbacks and turn is not None and self.inbox.occupied_by is turn:
-            raise InvalidOperationError(
-                f"{operation} is called in {turn.operation}, which its own session waits for, and "
-                f"strict_callbacks is set: use ConcurrencyMode.REENTRANT or MULTIPLE, or make it one-way"
-            )
-        self.inbox.check_readable(operation, turn)
 
     def _encode(self, message: Message) -> bytes:
         return self._connection.frame(self.encoding.encode(message), message.message_type)

@@ -158,13 +158,25 @@ class Inbox:
             else:
                 self._reader = asyncio.get_running_loop().create_task(self._read_past())
 
-    def check_readable(self, operation: str, turn: Turn | None) -> None:
-        """Refuse a call whose answer could not be read before the call has ended.
+    def check_call(self, operation: str, turn: Turn | None, *, is_strict: bool) -> None:
+        """Refuse a call to this client whose answer could not be read before the call has ended.
+
+        Args:
+            is_strict: WCF's rule: no operation that the session waits for may wait for its client.
 
         Raises:
             InvalidOperationError: Names both operations and the ways out.
+
+        WCF: SFxCallbackRequestReplyInOrder1.
         """
-        if turn is not None and self.is_full and self.waits_for(turn):
+        if turn is None:
+            return
+        if is_strict and self.occupied_by is turn:
+            raise InvalidOperationError(
+                f"{operation} is called in {turn.operation}, which its own session waits for, and "
+                f"strict_callbacks is set: use ConcurrencyMode.REENTRANT or MULTIPLE, or make it one-way"
+            )
+        if self.is_full and self.waits_for(turn):
             raise self._hopeless(operation, turn)
 
     def _awaited(self) -> tuple[PendingCall, ...]:
