@@ -96,13 +96,16 @@ class Peer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _read(self) -> None:
-        with contextlib.suppress(ConnectionClosed):
-            async for text in self.socket:
-                self._take(json.loads(text))
-        for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_exception(ConnectionError(f"closed with {self.socket.close_code}"))
-                waiting.exception()
+        try:
+            with contextlib.suppress(ConnectionClosed):
+                async for text in self.socket:
+                    assert isinstance(text, str), f"JSON-RPC is TEXT, and this is BINARY: {text!r}"
+                    self._take(json.loads(text))
+        finally:
+            for waiting in self._waiting.values():
+                if not waiting.done():
+                    waiting.set_exception(ConnectionError(f"closed with {self.socket.close_code}"))
+                    waiting.exception()
 
     def _take(self, message: dict[str, Any]) -> None:
         id_ = message.get("id")

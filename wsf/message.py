@@ -85,7 +85,7 @@ class Message:
     Attributes:
         body: The payload; None for a message without body, such as the connect notification. A frame of
             zero bytes has a body: ``b""``.
-        message_type: TEXT or BINARY. WCF's default is BINARY, too.
+        message_type: TEXT or BINARY. WCF's default is BINARY, too; a fault is TEXT.
         action: What selects the operation; None on the way out where the encoding has no place for it.
         properties: What the transport or an inspector noted about the message, by WCF's property names.
         message_id: Set if the sender waits for a reply: a ``str`` of our own making, or ``bytes``: the
@@ -97,13 +97,17 @@ class Message:
     """
 
     body: bytes | None = field(default=None, validator=_is_body)
-    message_type: MessageType = MessageType.BINARY
+    fault: MessageFault | None = field(default=None, kw_only=True)
+    message_type: MessageType = field()
     action: str | None = None
     properties: Mapping[str, object] = field(default=_NO_PROPERTIES, hash=False)
     message_id: str | bytes | None = None
     relates_to: str | bytes | None = None
-    fault: MessageFault | None = None
     _encodings: dict[Hashable, bytes] = field(factory=dict, init=False, eq=False, repr=False)
+
+    @message_type.default
+    def _default_message_type(self) -> MessageType:
+        return MessageType.BINARY if self.fault is None else MessageType.TEXT
 
     @classmethod
     def create(cls, body: object, message_type: MessageType = MessageType.TEXT) -> "Message":

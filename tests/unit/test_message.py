@@ -9,8 +9,8 @@ from tests.doubles import FakeConnection, web_socket_binding
 from wsf.callback import create_callback
 from wsf.channel import DuplexSessionChannel
 from wsf.counters import Meter
-from wsf.errors import ContractError, InvalidOperationError, SerializationError
-from wsf.message import Message, MessageType
+from wsf.errors import ContractError, FaultCode, InvalidOperationError, SerializationError
+from wsf.message import Message, MessageFault, MessageType
 from wsf.reflection import describe
 
 
@@ -35,6 +35,11 @@ def test_an_empty_message_has_no_body_to_get() -> None:
 
 def test_the_default_type_is_binary_as_in_wcf() -> None:
     assert Message(b"x").message_type is MessageType.BINARY
+
+
+def test_a_fault_is_text() -> None:
+    """Clients of every encoding that carries faults read text; a browser gives BINARY as a Blob."""
+    assert Message(fault=MessageFault(FaultCode.SENDER, "no")).message_type is MessageType.TEXT
 
 
 def test_a_body_can_be_read_as_often_as_one_likes() -> None:
