@@ -590,7 +590,7 @@ class TestFaultsOfClients:
             peer.handlers["confirm"] = answering({"code": code, "message": "a secret\n", "data": "secret"})
             with pytest.raises(Refused) as refused:
                 await peer.call("trust")
-            assert refused.value.error == {"code": -32000, "message": "another client could not be reached"}
+            assert refused.value.error == {"code": -32000, "message": "a call to a client failed"}
             assert (await peer.call("deal")).endswith("'secret'")
         assert [type(error) for error in handler.heard] == [FaultException]
         assert "a call to a client failed in" in caplog.text
