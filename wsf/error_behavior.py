@@ -96,7 +96,7 @@ class ErrorBehavior:
             logger.warning(
                 "a call to a client failed in %s.%s: %s", self._service, where, ascii(text_of(error))
             )
-            return Verdict(self._internal("another client could not be reached", error))
+            return Verdict(self._internal("a call to a client failed", error))
         return self.blame_service(error, where)
 
     def refusal(self, error: Exception, caller: object, where: str) -> CloseStatus:

@@ -17,6 +17,9 @@ HEADING = re.compile(r"^#+ +(?P<text>.+)$", re.MULTILINE)
 EXTERNAL = re.compile(r"[a-z]+:")
 
 
+PICTURE = re.compile(r"^```\n( +inbound, read downward.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
 def _prose(document: Path) -> str:
     """A document without its blocks of code."""
     return FENCE.sub("", document.read_text(encoding="utf-8"))
@@ -50,3 +53,16 @@ def test_every_block_of_python_compiles(document):
         if block["language"] in {"python", "py"}:
             line = text.count("\n", 0, block.start("code"))
             compile("\n" * line + textwrap.dedent(block["code"]), str(document), "exec")
+
+
+def test_the_readme_links_every_page() -> None:
+    linked = {match["target"] for match in LINK.finditer(_prose(ROOT / "README.md"))}
+    pages = {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} | {"docs/decisions/"}
+    assert pages - linked == set()
+
+
+def test_the_picture_of_a_messages_way_is_one() -> None:
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/message-path.md")]
+    mine, its = (PICTURE.findall(text) for text in texts)
+    assert mine == its
+    assert len(mine) == 1

@@ -102,7 +102,7 @@ App.config:7:49: maxReceivedMessageSize: '64kB' is not a size: write bytes, as 6
 App.config:8:32: unknown attribute 'transprotUsage' (did you mean 'transportUsage'?)
 App.config:8:87: createNotificationOnConnection: 'yes' is neither true nor false
 App.config:10:11: byteStreamMessageEncoding must stand before httpTransport
-App.config:13:7: 'netHttpBinding' is not in wsf: write a customBinding of byteStreamMessageEncoding and httpTransport
+App.config:13:7: 'netHttpBinding' is not in wsf: write a customBinding of jsonRpcMessageEncoding (or byteStreamMessageEncoding) and httpTransport
 App.config:16:83: behaviorConfiguration: there is no 'fast'
 App.config:17:9: unknown element 'endpont' (did you mean 'endpoint'?)
 App.config:18:9: endpoint: 'contract' is missing

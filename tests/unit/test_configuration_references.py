@@ -38,7 +38,7 @@ def test_a_right_file_has_no_problem() -> None:
         (
             "address: http://h/a, binding: netHttpBinding, contract: C",
             "f:2:32: binding: there is no 'netHttpBinding': write a customBinding of "
-            "byteStreamMessageEncoding and httpTransport",
+            "jsonRpcMessageEncoding (or byteStreamMessageEncoding) and httpTransport",
         ),
         (
             "address: http://h/a, binding: customBinding, bindingConfiguration: socket, contract: C",

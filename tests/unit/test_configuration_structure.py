@@ -308,7 +308,10 @@ def test_a_binding_is_an_encoding_over_a_transport() -> None:
         ),
         (
             "textMessageEncoding: {}, httpTransport: {}",
-            ["f:3:6: 'textMessageEncoding' is not in wsf: write byteStreamMessageEncoding"],
+            [
+                "f:3:6: 'textMessageEncoding' is not in wsf: "
+                "write jsonRpcMessageEncoding (or byteStreamMessageEncoding)"
+            ],
         ),
         (
             "reliableSession: {}, byteStreamMessageEncoding: {}, httpTransport: {}",
@@ -343,7 +346,7 @@ def test_the_parts_of_a_binding_are_one_encoding_then_one_transport(parts: str, 
         (
             "netHttpBinding",
             "f:2:3: 'netHttpBinding' is not in wsf: write a customBinding of "
-            "byteStreamMessageEncoding and httpTransport",
+            "jsonRpcMessageEncoding (or byteStreamMessageEncoding) and httpTransport",
         ),
     ],
 )

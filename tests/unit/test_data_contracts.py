@@ -144,6 +144,11 @@ def test_a_class_that_is_no_attrs_class_is_the_authors_mistake() -> None:
         write(Bare())
 
 
+def test_a_type_of_python_is_sent_to_the_functions_that_take_it() -> None:
+    with pytest.raises(ContractError, match=r"^dict is no data contract: .* write_value\(\)"):
+        write({"a": 1})
+
+
 @pytest.mark.parametrize(
     "hint",
     [

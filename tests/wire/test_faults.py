@@ -605,7 +605,7 @@ class TestFaultsOfClients:
             await first.call("join")
             with pytest.raises(Refused) as refused:
                 await other.call("trust_first")
-            assert refused.value.error == {"code": -32000, "message": "another client could not be reached"}
+            assert refused.value.error == {"code": -32000, "message": "a call to a client failed"}
             assert (await first.call("deal")).endswith("'secret'")
             assert await other.call("join") is None
         assert [type(error) for error in handler.heard] == [FaultException]

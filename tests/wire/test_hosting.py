@@ -161,7 +161,7 @@ class TestRefusedWhenOpened:
 
         host = ServiceHost(Needs)
         host.add_service_endpoint(Echo, web_socket_binding(), "http://127.0.0.1:0/")
-        await self.refused(host, "'database'")
+        await self.refused(host, "'database'", "instance provider", "SINGLE")
 
     @pytest.mark.parametrize("usage", [WebSocketTransportUsage.NEVER, WebSocketTransportUsage.WHEN_DUPLEX])
     async def test_http_without_web_sockets(self, usage: WebSocketTransportUsage) -> None:

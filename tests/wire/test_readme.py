@@ -1,5 +1,6 @@
 """The README's program runs as it stands there."""
 
+import json
 import re
 from pathlib import Path
 
@@ -16,7 +17,7 @@ def blocks(language: str) -> list[str]:
 
 
 async def test_the_contract_and_the_configuration_of_the_readme_serve(tmp_path: Path) -> None:
-    (echo, _), (yaml,) = blocks("python"), blocks("yaml")
+    (echo, _, _), (yaml,) = blocks("python"), blocks("yaml")
     (tmp_path / "echo.py").write_text(echo)
     (tmp_path / "echo.yaml").write_text(yaml.replace(":8004/", ":0/"))
     async with program("host", "echo.yaml", module="wsf", cwd=tmp_path) as running:
@@ -26,7 +27,7 @@ async def test_the_contract_and_the_configuration_of_the_readme_serve(tmp_path: 
 
 
 async def test_the_push_of_the_readme_pushes(tmp_path: Path) -> None:
-    (echo, clock), (yaml,) = blocks("python"), blocks("yaml")
+    (echo, clock, _), (yaml,) = blocks("python"), blocks("yaml")
     (tmp_path / "echo.py").write_text(echo)
     (tmp_path / "clock.py").write_text(clock)
     (tmp_path / "clock.yaml").write_text(
@@ -42,7 +43,26 @@ async def test_the_push_of_the_readme_pushes(tmp_path: Path) -> None:
     assert "Traceback" not in err
 
 
+async def test_the_calls_of_the_readme_are_answered_as_it_says(tmp_path: Path) -> None:
+    (_, _, shop), (yaml,) = blocks("python"), blocks("yaml")
+    (tmp_path / "shop.py").write_text(shop)
+    yaml = yaml.replace("echo.EchoService", "shop.ShopService").replace("echo.Echo", "shop.Shop")
+    yaml = yaml.replace("byteStreamMessageEncoding", "jsonRpcMessageEncoding").replace(":8004/", ":0/")
+    (tmp_path / "shop.yaml").write_text(yaml)
+    talk = re.findall(r"^(client|host) +(\{.*\})$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert [speaker for speaker, _ in talk] == ["client", "host"] * 2
+    async with program("host", "shop.yaml", module="wsf", cwd=tmp_path) as running:
+        async with connect(await running.line(r"Endpoint +(ws://\S+)")) as client:
+            for speaker, text in talk:
+                if speaker == "client":
+                    await client.send(text)
+                else:
+                    received = await client.recv()
+                    assert isinstance(received, str)
+                    assert json.loads(received) == json.loads(text)
+
+
 def test_the_newcomers_first_screen_is_short() -> None:
-    (echo, _), (yaml,) = blocks("python"), blocks("yaml")
+    (echo, _, _), (yaml,) = blocks("python"), blocks("yaml")
     assert len([line for line in echo.splitlines() if line]) <= 20
     assert len(yaml.splitlines()) <= 13

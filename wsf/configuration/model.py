@@ -43,8 +43,10 @@ _NO_WSDL: Final = "there is no WSDL to write it in"
 _NO_STANDARD_ENDPOINTS: Final = "there are no standard endpoints: write address, binding and contract"
 _NO_SOAP_SECURITY: Final = "there is no SOAP security"
 _NO_SOAP: Final = "there is no SOAP"
-_WRITE_CUSTOM: Final = "write a customBinding of byteStreamMessageEncoding and httpTransport"
-_WRITE_BYTE_STREAM: Final = "write byteStreamMessageEncoding"
+_WRITE_CUSTOM: Final = (
+    "write a customBinding of jsonRpcMessageEncoding (or byteStreamMessageEncoding) and httpTransport"
+)
+_WRITE_AN_ENCODING: Final = "write jsonRpcMessageEncoding (or byteStreamMessageEncoding)"
 
 _STATIC_CONTENT: Final = re.compile(r"(?:[^\W\d]\w*\.)*[^\W\d]\w*:[\w-][\w.-]*(?:/[\w-][\w.-]*)*")
 
@@ -254,10 +256,10 @@ NOT_IN_WSF: Final = {
     "sslStreamSecurity": _NO_SOAP_SECURITY,
     "transactionFlow": "there are no transactions",
     "windowsStreamSecurity": "there is no Windows authentication",
-    "binaryMessageEncoding": _WRITE_BYTE_STREAM,
-    "mtomMessageEncoding": _WRITE_BYTE_STREAM,
-    "textMessageEncoding": _WRITE_BYTE_STREAM,
-    "webMessageEncoding": _WRITE_BYTE_STREAM,
+    "binaryMessageEncoding": _WRITE_AN_ENCODING,
+    "mtomMessageEncoding": _WRITE_AN_ENCODING,
+    "textMessageEncoding": _WRITE_AN_ENCODING,
+    "webMessageEncoding": _WRITE_AN_ENCODING,
     "msmqTransport": "there is no MSMQ",
     "namedPipeTransport": "there are no named pipes",
     "tcpTransport": "there is no net.tcp",

@@ -133,6 +133,11 @@ def _fields(cls: type[Any]) -> Iterator[_Field]:
         return _attrs_fields(cls)
     if dataclasses.is_dataclass(cls):
         return _dataclass_fields(cls)
+    if cls.__module__ == "builtins":
+        raise ContractError(
+            f"{cls.__qualname__} is no data contract: make it a member of one, or use read_value() and "
+            f"write_value() of wsf.data_contracts"
+        )
     raise ContractError(
         f"{title(cls)} is neither an attrs class nor a dataclass: decorate it with @attrs.define"
     )

@@ -44,8 +44,9 @@ def check_creatable(service: object) -> None:
             parameter.VAR_KEYWORD,
         ):
             raise ContractError(
-                f"{service.__qualname__}.__init__ needs {parameter.name!r}: give it a default, or make the "
-                f"object yourself and give it to the host (InstanceContextMode.SINGLE)"
+                f"{service.__qualname__}.__init__ needs {parameter.name!r}: give it a default, install an "
+                f"instance provider (docs/extending.md), or make the object yourself and give it to the host "
+                f"(InstanceContextMode.SINGLE)"
             )
 
 
