@@ -88,8 +88,8 @@ class PendingCalls:
         self.calls.pop(call.message_id, None)
 
     def resolve(self, reply: Message) -> None:
-        """An answer has come."""
-        call = self.calls.get(reply.relates_to) if isinstance(reply.relates_to, str) else None
+        """An answer has come: from here on the call waits for nothing of this client's."""
+        call = self.calls.pop(reply.relates_to, None) if isinstance(reply.relates_to, str) else None
         if call is None or call.reply.done():
             self.unrelated += 1
         else:

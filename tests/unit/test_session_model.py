@@ -86,7 +86,6 @@ class Session:
     active: list[Operation] = field(factory=list)
     calling: list[Operation] = field(factory=list)
     blocked: bool = False  # its loop waits: at the throttle, or for its one operation
-    reads_on: bool = False  # for an answer; once the last has come, one more message is read
     has_left: bool = False  # the client has said goodbye
     is_closed: bool = False  # and the host has read it
     is_over: bool = False
@@ -105,6 +104,12 @@ class Model:
         self.operations: dict[int, Operation] = {}
         self.started: list[int] = []
         self.the_lock = Lock()
+        self.failing: deque[Operation] = deque()  # back inside, and about to end with an error
+
+    def step(self) -> None:
+        """What follows by itself: it takes its turn, and what happens at the same time is not behind it."""
+        while self.failing:
+            self.finish(self.failing.popleft())
 
     def send(self, session: Session, operation: Operation | None) -> None:
         session.incoming.append(operation)
@@ -115,16 +120,14 @@ class Model:
     def read(self, session: Session) -> None:
         """The session's loop takes what comes; while it cannot, answers are looked for behind it."""
         while True:
-            session.reads_on = session.reads_on or (session.blocked and bool(session.calling))
             if not (session.incoming or session.ahead):
                 return
             if not session.blocked and session.ahead:
                 self.admit(session.ahead.popleft())
             elif session.is_closed or not session.incoming:
                 return
-            elif not session.blocked or session.reads_on:
+            elif not session.blocked or session.calling:
                 item = session.incoming.popleft()
-                session.reads_on = session.reads_on and bool(session.calling)
                 if item is None:
                     self.close(session)
                 elif session.blocked:
@@ -174,7 +177,7 @@ class Model:
 
     def call_out(self, operation: Operation) -> None:
         if operation.session.is_closed:
-            self.finish(operation)  # the channel is closed: the call raises at once
+            self.failing.append(operation)  # the channel is closed: the call raises at once
             return
         operation.is_calling = True
         operation.session.calling.append(operation)
@@ -197,7 +200,7 @@ class Model:
         if self.concurrency is not ConcurrencyMode.MULTIPLE:
             operation.lock.holder = operation
         if operation.has_failed:
-            self.finish(operation)
+            self.failing.append(operation)
 
     def finish(self, operation: Operation) -> None:
         session = operation.session
@@ -411,6 +414,7 @@ class Sessions(RuleBasedStateMachine):
             return
         self.loop.run_until_complete(self.settle())
         model, world = self.model, self.world
+        model.step()
         assert world.started == model.started
         assert set(world.inside) == {n for n, op in model.operations.items() if op.is_inside}
         assert world.calling == {n for n, op in model.operations.items() if op.is_calling}
