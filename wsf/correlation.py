@@ -93,7 +93,7 @@ class PendingCalls:
         self.calls.pop(call.message_id, None)
 
     def resolve(self, reply: Message) -> None:
-        """An answer has come."""
+        """An answer has come: from here on the call waits for nothing of this client's."""
         call = self.calls.pop(reply.relates_to, None) if isinstance(reply.relates_to, str) else None
         if call is None or call.reply.done():
             self.unrelated += 1

@@ -181,6 +181,36 @@ async def test_what_a_client_sends_before_it_was_asked_is_never_refused() -> Non
         assert host.counters().calls_refused == 0
 
 
+@pytest.mark.parametrize(("mode", "concurrency"), CELLS)
+async def test_who_answers_first_and_calls_then_is_never_refused(
+    mode: InstanceContextMode, concurrency: ConcurrencyMode
+) -> None:
+    async with serving_json_rpc(service(mode, concurrency), Asks) as (host, (peer,)):
+        for number in range(5):
+            outer = asyncio.create_task(peer.call("outer", number))
+            question = await peer.hears("confirm")
+            peer.heard.remove(question)
+            answer = {"jsonrpc": "2.0", "id": question["id"], "result": number}
+            call = {"jsonrpc": "2.0", "id": f"then {number}", "method": "inner", "params": [number]}
+            await at_once(peer, answer, call)
+            assert await outer == number
+            assert (await peer.answer())["result"] == number * 10
+        assert host.counters().calls_refused == 0
+
+
+async def at_once(peer: Peer, *messages: dict[str, Any]) -> None:
+    """Several messages in one segment: the host finds them all when it looks."""
+    transport = peer.socket.transport
+    frames: list[bytes] = []
+    transport.write, write = frames.append, transport.write  # type: ignore[method-assign,assignment]
+    try:
+        for message in messages:
+            await peer.send(**message)
+    finally:
+        transport.write = write  # type: ignore[method-assign]
+    write(b"".join(frames))
+
+
 async def test_a_one_way_call_from_inside_is_served_after_and_never_refused() -> None:
     kind = service()
     async with serving_json_rpc(kind, Asks) as (host, (peer,)):
@@ -210,6 +240,36 @@ async def test_a_task_that_outlives_its_operation_is_never_refused(
         assert host.counters().calls_refused == 0
 
 
+async def test_a_task_that_outlives_its_operation_holds_no_place_of_the_throttle() -> None:
+    kind = service(concurrency=ConcurrencyMode.MULTIPLE)
+    throttling = ServiceThrottling(max_concurrent_calls=1)
+    async with serving_json_rpc(kind, Asks, throttling=throttling) as (host, (peer,)):
+        answering(peer, nested="inner")
+        await peer.call("subscribe")
+        async with asyncio.timeout(10):
+            await kind.pushing
+        assert host.counters().calls_refused == 0
+
+
+async def test_an_answer_to_such_a_task_is_read_while_an_operation_keeps_the_session() -> None:
+    entered = asyncio.Event()
+
+    async def until_pushed(number: int) -> int:
+        entered.set()
+        await kind.pushing
+        return number
+
+    kind = service(ask=until_pushed)
+    async with serving_json_rpc(kind, Asks) as (_, (peer,)):
+        await peer.call("subscribe")
+        question = await peer.hears("confirm")
+        outer = asyncio.create_task(peer.call("outer", 7))
+        await entered.wait()
+        answering(peer)
+        await peer.send(jsonrpc="2.0", id=question["id"], result=1)
+        assert await outer == 7
+
+
 async def test_another_clients_nested_call_is_refused_where_the_lock_is_the_same() -> None:
     asked: list[Asked] = []
 
@@ -227,7 +287,7 @@ async def test_another_clients_nested_call_is_refused_where_the_lock_is_the_same
     async with serving_json_rpc(Two, Asks, 2) as (host, (one, other)):
         answering(other, nested="inner")
         assert await other.call("inner", 5) == 5
-        with pytest.raises(Refused, match="another client could not be reached"):  # what it wrote is its own
+        with pytest.raises(Refused, match="a call to a client failed"):  # what it wrote is its own
             await one.call("outer", 1)
         assert [refusal.code for refusal in other.refusals] == [WOULD_DEADLOCK]
         answering(other)
@@ -299,6 +359,20 @@ async def test_a_call_whose_answer_cannot_be_read_any_more_is_refused_at_once(
     assert [all(word in str(e) for word in ("Asked.confirm", "outer", "maxReadAhead")) for e in errors] == [
         True
     ] * (not is_readable)
+
+
+async def test_what_is_refused_at_once_was_not_sent() -> None:
+    async def tries_twice(number: int) -> int:
+        outcomes = [await asyncio.gather(client().confirm(n), return_exceptions=True) for n in range(2)]
+        return sum(isinstance(outcome, InvalidOperationError) for (outcome,) in outcomes)
+
+    callbacks = CallbackSettings(max_read_ahead_messages=1)
+    async with serving_json_rpc(service(ask=tries_twice), Asks, callbacks=callbacks) as (_, (peer,)):
+        outer = asyncio.create_task(peer.call("outer", 1))
+        await peer.hears("confirm")
+        await peer.notify("note", 1)  # the bound: the answer, whatever it is, stays behind it
+        assert await outer == 2
+        assert [message["params"] for message in peer.heard if message.get("method") == "confirm"] == [[0]]
 
 
 @pytest.mark.parametrize(("size", "is_readable"), [(999, True), (1000, False), (1001, False)])

@@ -750,14 +750,14 @@ class TestErrorHandlers:
                 seen.append(error)
                 return True
 
-        behaviors = [Installing(Patient())]
+        behaviors = [Installing(Patient(), Patient())]
         async with serving_json_rpc(CalcService, Calc, behaviors=behaviors) as (_, (peer,)):
             await peer.notify("nothing")
             with pytest.raises(Refused) as refused:
                 await peer.call("nothing")
             assert refused.value.code == -32601
             assert await peer.call("divide", 1, 1) == 1  # the session goes on
-        assert [type(error) for error in seen] == [ActionNotSupportedError] * 2
+        assert [type(error) for error in seen] == [ActionNotSupportedError] * 4  # both hear of both
 
     async def test_a_handler_may_say_more_to_who_calls_what_is_not_there(self) -> None:
         behaviors = [Installing(LoggingHandler([], "1", "try divide"))]
