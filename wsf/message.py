@@ -9,7 +9,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, TypeVar, overload
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from wsf import data_contracts
 from wsf.errors import FaultCode, InvalidOperationError
@@ -75,6 +75,10 @@ class MessageFault:
     number: int | None = None
 
 
+def _default_type(message: "Message") -> MessageType:
+    return MessageType.BINARY if message.fault is None else MessageType.TEXT
+
+
 @frozen
 class Message:
     """One message, in or out.
@@ -98,16 +102,12 @@ class Message:
 
     body: bytes | None = field(default=None, validator=_is_body)
     fault: MessageFault | None = field(default=None, kw_only=True)
-    message_type: MessageType = field()
+    message_type: MessageType = field(default=Factory(_default_type, takes_self=True))
     action: str | None = None
     properties: Mapping[str, object] = field(default=_NO_PROPERTIES, hash=False)
     message_id: str | bytes | None = None
     relates_to: str | bytes | None = None
     _encodings: dict[Hashable, bytes] = field(factory=dict, init=False, eq=False, repr=False)
-
-    @message_type.default
-    def _default_message_type(self) -> MessageType:
-        return MessageType.BINARY if self.fault is None else MessageType.TEXT
 
     @classmethod
     def create(cls, body: object, message_type: MessageType = MessageType.TEXT) -> "Message":
