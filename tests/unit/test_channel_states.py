@@ -189,6 +189,24 @@ async def test_a_code_that_cannot_be_sent_is_refused_before_anything_happens(cod
     given.channel.abort()
 
 
+async def test_one_that_was_never_opened_is_closed_without_a_word() -> None:
+    situation = Situation()
+    await situation.do("close")
+    assert situation.given.connection.closed_with is None
+
+
+async def test_who_waits_for_an_answer_hears_at_once_that_it_is_faulted() -> None:
+    situation = Situation()
+    await situation.into("opened")
+    waiting = asyncio.create_task(situation.channel.request(TEXT))
+    await asyncio.sleep(0)
+    await situation.do("fault")
+    async with asyncio.timeout(5):
+        with pytest.raises(LOST):
+            await waiting
+    await situation.end()
+
+
 class TestEvents:
     async def test_a_handler_that_comes_too_late_is_neither_called_nor_kept(self) -> None:
         event, heard = Event(), list[object]()

@@ -311,7 +311,22 @@ class TestWhenTheHostOpens:
         self.refused(Empty, "Empty", "@operation_contract")
 
     def test_some_operation_is_initiating(self) -> None:
-        self.refused(one(is_initiating=False), "One", "is_initiating")
+        @service_contract(session_mode=SessionMode.REQUIRED)
+        class Endless(Protocol):
+            @operation_contract(is_initiating=False)
+            async def op(self) -> None: ...
+
+        self.refused(Endless, "Endless", "no session could begin")
+
+    def test_an_operation_that_is_not_initiating_needs_a_session(self) -> None:
+        @service_contract
+        class Later(Protocol):
+            @operation_contract
+            async def begin(self) -> None: ...
+            @operation_contract(is_initiating=False)
+            async def op(self) -> None: ...
+
+        self.refused(Later, "Later.op", "SessionMode.REQUIRED")
 
     def test_terminating_needs_a_session(self) -> None:
         self.refused(one(is_terminating=True), "One.op", "SessionMode.REQUIRED")
@@ -333,6 +348,20 @@ class TestWhenTheHostOpens:
             async def b(self) -> None: ...
 
         self.refused(Stars, "Stars.a", "Stars.b", "wildcard")
+
+        @callback_contract
+        class Back(Protocol):
+            @operation_contract(action="*")
+            async def a(self) -> None: ...
+            @operation_contract(action="*")
+            async def b(self) -> None: ...
+
+        @service_contract(callback_contract=Back)
+        class Forth(Protocol):
+            @operation_contract(action="*")
+            async def a(self) -> None: ...
+
+        self.refused(Forth, "Back.a", "Back.b", "wildcard")
 
     def test_two_operations_do_not_have_one_action(self) -> None:
         @service_contract

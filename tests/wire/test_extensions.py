@@ -867,6 +867,20 @@ async def test_an_object_is_released_after_its_last_answer() -> None:
     assert log == ["open db1", "close db1", "open db2", "close db2", "open db3", "close db3"]
 
 
+async def test_the_object_is_there_before_the_parameters_are_read() -> None:
+    log: list[str] = []
+    service = service_behavior(instance_context_mode=InstanceContextMode.PER_CALL)(
+        type("Service", (Injected,), {})
+    )
+    behaviors = [Installing(ScopedProvider(service, Database(log)))]
+    async with serving_json_rpc(service, Calc, behaviors=behaviors) as (_, (peer,)):
+        with pytest.raises(Refused) as refused:
+            await peer.call("divide", "one", "two")
+        assert refused.value.code == -32602
+        await until(lambda: len(log) == 2)
+    assert log == ["open db1", "close db1"]
+
+
 async def test_a_provider_that_fails_is_the_services_own_error_and_asked_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

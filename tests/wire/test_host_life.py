@@ -185,6 +185,25 @@ async def test_an_open_that_is_cut_short_raises_and_leaves_nothing_open(call: st
     assert situation.service.log == ["entering"]
 
 
+async def test_an_open_that_takes_longer_than_open_timeout_faults_the_host() -> None:
+    @service_behavior(instance_context_mode=InstanceContextMode.SINGLE)
+    class Hanging(EchoService):
+        async def __aenter__(self) -> Any:
+            await asyncio.Event().wait()
+
+        async def __aexit__(self, *_: object) -> None:
+            raise AssertionError("what was never entered is never left")
+
+    host = ServiceHost(Hanging, open_timeout=0.05)
+    host.add_service_endpoint(Echo, web_socket_binding(), "http://127.0.0.1:0/echo")
+    async with asyncio.timeout(10):
+        with pytest.raises(TimeoutError):
+            await host.open()
+        assert host.state is FAULTED
+        await host.close()
+    assert host.state is CLOSED
+
+
 async def test_a_host_that_fails_to_open_is_faulted_then_closing_then_closed() -> None:
     events: list[str] = []
     host = a_host(address="/a/path")

@@ -443,7 +443,10 @@ async def test_a_path_may_have_escapes() -> None:
 
 
 def test_the_defaults_are_those_of_the_documents() -> None:
+    import inspect
     import os
+
+    from wsf.configuration.model import HostTimeoutsElement
 
     binding = CustomBinding(encoding=None, transport=None)
     transport, settings = HttpTransport(), HttpTransport().web_socket_settings
@@ -459,6 +462,10 @@ def test_the_defaults_are_those_of_the_documents() -> None:
     assert (OutboxSettings().max_bytes, OutboxSettings().max_messages) == (1024 * 1024, 1024)
     host = ServiceHost(EchoService)
     assert host.counters().sessions_limit == descriptor_limit()
+    given = inspect.signature(ServiceHost).parameters
+    assert (given["open_timeout"].default, given["close_timeout"].default) == (60, 10)
+    timeouts = HostTimeoutsElement()
+    assert (timeouts.open_timeout, timeouts.close_timeout) == (60, 10)
 
 
 async def test_a_service_may_close_its_host_from_inside_an_operation() -> None:

@@ -89,6 +89,23 @@ class ShopService(Shop):
             return f"{fault.reason}: {fault.detail}"
 
 
+@attrs.frozen
+class Node:
+    node: "Node | None" = None
+    weight: int = 0
+
+
+@service_contract
+class Tree(Protocol):
+    @operation_contract
+    async def weigh(self, node: Node) -> int: ...
+
+
+class TreeService(Tree):
+    async def weigh(self, node: Node) -> int:
+        return node.weight
+
+
 async def refusal(peer: Peer, method: str, *params: Any, **named: Any) -> dict[str, Any]:
     with pytest.raises(Refused) as refused:
         await peer.call(method, *params, **named)
@@ -131,6 +148,23 @@ class TestCalls:
             assert await peer.call("order", {"sku": "x", "count": 2}) == "2 x x"
             assert await peer.call("order", order={"sku": "x"}) == "1 x x"
             assert await peer.call("order", sku="x", count=3) == "3 x x"
+
+    async def test_an_object_that_could_be_either_is_refused_and_no_other(self) -> None:
+        async with serving_json_rpc(TreeService, Tree) as (_, (peer,)):
+            assert await peer.call("weigh", {"node": {"weight": 1}, "weight": 2}) == 2
+            assert await peer.call("weigh", node={"weight": 1}, weight=2) == 2  # it has what is no name
+            assert await peer.call("weigh", node=None) == 0  # null is no node, and a node may hold none
+            error = await refusal(peer, "weigh", node={"weight": 1})
+            assert error["code"] == -32602
+            assert "two ways" in error["message"]
+
+    async def test_what_takes_nothing_is_given_nothing(self) -> None:
+        async with serving_json_rpc(ShopService, Shop) as (_, (peer,)):
+            assert (await refusal(peer, "nothing", 1))["code"] == -32602
+            assert (await refusal(peer, "nothing", a=1))["code"] == -32602
+            for empty in ('"params": []', '"params": {}', '"params": null'):
+                await peer.socket.send(f'{{"jsonrpc": "2.0", "id": "x", "method": "nothing", {empty}}}')
+                assert (await peer.answer())["result"] is None
 
     async def test_a_one_way_operation_called_with_an_id_is_answered_before_it_runs(self) -> None:
         async with serving_json_rpc(ShopService, Shop) as (_, (peer,)):

@@ -149,6 +149,14 @@ async def test_a_frame_against_the_rules_closes_with_1002(frame: bytes) -> None:
         assert host.counters().protocol_errors == 1
 
 
+async def test_a_frame_without_mask_is_taken() -> None:
+    async with serving() as host:
+        reader, writer = await raw_session(host)
+        writer.write(b"\x81\x01x")
+        assert await reader.readexactly(3) == b"\x81\x01x"
+        writer.close()
+
+
 async def test_every_ping_is_answered_while_messages_flow() -> None:
     async with serving() as host, connect(web_socket_address(host), ping_interval=None) as client:
         for _ in range(3):
