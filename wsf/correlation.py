@@ -6,18 +6,14 @@ session. WCF: RequestReplyCorrelator, DuplexChannelBinder.
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import Final
 
 from attrs import define, field
 
 from wsf.concurrency import Turn
 from wsf.errors import InvalidOperationError
-from wsf.message import Message
+from wsf.message import OWN_ID_PREFIX, Message
 
 __all__ = ("PendingCall", "PendingCalls")
-
-#: what our ids begin with, so that nobody takes them for a peer's: both sides number by themselves
-ID_PREFIX: Final = "wsf:"
 
 
 @define(eq=False)
@@ -83,7 +79,7 @@ class PendingCalls:
                 f"{operation}: {self.limit} calls wait for this client's answer (callbacks maxPendingCalls)"
             )
         self._last += 1
-        call = PendingCall(f"{ID_PREFIX}{self._last}", operation, turn, ping)
+        call = PendingCall(f"{OWN_ID_PREFIX}{self._last}", operation, turn, ping)
         self.calls[call.message_id] = call
         self.most = max(self.most, len(self.calls))
         return call

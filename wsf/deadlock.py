@@ -3,6 +3,8 @@
 WCF: PrepareCall of ServiceChannel, which forbids the call *to* the client wherever this could happen.
 """
 
+from collections.abc import Iterable
+
 from wsf.concurrency import InstanceLock, Turn
 from wsf.correlation import PendingCall
 from wsf.inbox import Arrival, Inbox
@@ -11,7 +13,7 @@ __all__ = ("blocking_call", "reason")
 
 
 def blocking_call(
-    arrival: Arrival, inbox: Inbox, lock: InstanceLock | None, places: int
+    arrival: Arrival, inbox: Inbox, lock: InstanceLock | None, held_up: Iterable[PendingCall], places: int
 ) -> PendingCall | None:
     """Our call to this client that waits for what the client sends now, which itself waits for our call.
 
@@ -20,6 +22,7 @@ def blocking_call(
 
     Args:
         lock: What the new call has to pass; None: an object of its own.
+        held_up: Calls to any client that wait, in the same way, for calls which wait for a place to run.
         places: How many calls of the service can run at the same time.
     """
     holders: dict[Turn, PendingCall] = {}
@@ -29,7 +32,9 @@ def blocking_call(
         if inbox.waits_for(call.turn) or call.turn.holds(lock):
             return call
         holders[call.turn] = call
-    return next(iter(holders.values()), None) if len(holders) >= places else None
+    blocking = next(iter(holders.values()), None)
+    others = {call.turn for call in held_up if call.turn is not None and call.is_waited_for}
+    return blocking if len(holders.keys() | others) >= places else None
 
 
 def reason(operation: str, blocking: PendingCall) -> str:

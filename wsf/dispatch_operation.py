@@ -16,6 +16,7 @@ from attrs import frozen
 
 from wsf.behaviors import CallbackSettings, OutboxSettings
 from wsf.communication_object import CloseStatus, CommunicationState
+from wsf.correlation import PendingCall
 from wsf.counters import Meter
 from wsf.description import ContractDescription, OperationDescription
 from wsf.encodings import MessageEncoding
@@ -50,6 +51,8 @@ class ServiceRuntime:
     include_exception_detail: bool = False
     strict_callbacks: bool = False
     host: Any = None
+    #: calls to clients, of all sessions, whose answers may wait for who has no place to run yet
+    held_up: list[PendingCall] = attrs.field(factory=list)
 
     @property
     def errors(self) -> ErrorBehavior:

@@ -19,6 +19,7 @@ from wsf.channel import DuplexSessionChannel
 from wsf.communication_object import CloseStatus
 from wsf.concurrency import Turn
 from wsf.correlation import PendingCall
+from wsf.counters import RareWarning
 from wsf.description import ContractDescription
 from wsf.dispatch_operation import DispatchOperation, ServiceRuntime
 from wsf.errors import (
@@ -66,6 +67,7 @@ class Dispatcher:
         self._wire = wire
         self._service = service
         self._errors = service.errors
+        self._warnings = RareWarning(logger)
         self._operations: dict[str, DispatchOperation] = {}
         for operation in contract.operations:
             dispatched = DispatchOperation(contract, operation, binding.encoding, service)
@@ -159,6 +161,9 @@ class Dispatcher:
                     end = await self._dispatch(session, arrival)
                     if end is not None:
                         return end
+                if channel.outbox.is_filling:  # who does not take its answers is not asked for more
+                    channel.inbox.read_on()
+                    await channel.outbox.relieve()
         except ConnectionClosedError as end:
             return end
         except ProtocolError as error:
@@ -189,7 +194,7 @@ class Dispatcher:
         turn = Turn(description.name, session.channel)
         place = session.instance = self._service.instancing.for_call(session.instance)
         if not (place.has_place and self._service.calls.try_enter()):
-            await self._admit(session, turn, place)
+            await self._admit(session, turn, place, arrival.awaited if message.message_id else ())
         context = OperationContext(
             session.channel, message, self._contract, description, turn=turn, host=self._service.host
         )
@@ -205,7 +210,9 @@ class Dispatcher:
         finally:
             session.channel.inbox.occupied_by = None
 
-    async def _admit(self, session: Session, turn: Turn, place: InstanceContext) -> None:
+    async def _admit(
+        self, session: Session, turn: Turn, place: InstanceContext, awaited: tuple[PendingCall, ...]
+    ) -> None:
         """Wait for what a call needs: the object's place first, so that waiting for one holds no call up."""
         instancing, calls = self._service.instancing, self._service.calls
         is_reserved = instancing.try_reserve(place)
@@ -213,6 +220,8 @@ class Dispatcher:
             return
         session.channel.inbox.occupy(turn)  # the session waits here: answers are read meanwhile
         turn.queues_for = min(calls.limit, instancing.calls_limit)
+        held_up = self._service.held_up
+        held_up.extend(awaited)
         try:
             if not is_reserved:
                 await instancing.reserve(place)
@@ -223,6 +232,8 @@ class Dispatcher:
             raise
         finally:
             turn.queues_for = None
+            for call in awaited:
+                held_up.remove(call)
             session.channel.inbox.occupied_by = None
 
     async def _run_apart(
@@ -302,7 +313,7 @@ class Dispatcher:
             return arrival
         self._service.meter.calls_refused += 1
         reason = deadlock.reason(operation.description.name, blocking)
-        logger.warning("call refused: %s: %s", session.name, reason)
+        self._warnings.warn("call refused: %s: %s", session.name, reason)
         session.answer(message, _fault(FaultCode.WOULD_DEADLOCK, reason))
         return None
 
@@ -312,6 +323,7 @@ class Dispatcher:
             arrival,
             session.channel.inbox,
             instancing.lock_of(session.instance),
+            self._service.held_up,
             min(self._service.calls.limit, instancing.calls_limit),
         )
 

@@ -18,6 +18,7 @@ __all__ = (
     "ON_BINARY_MESSAGE_ACTION",
     "ON_OPEN_ACTION",
     "ON_TEXT_MESSAGE_ACTION",
+    "OWN_ID_PREFIX",
     "WILDCARD_ACTION",
     "ClientCertificateMessageProperty",
     "Message",
@@ -41,6 +42,9 @@ ON_TEXT_MESSAGE_ACTION: Final = "http://schemas.microsoft.com/2011/02/websockets
 
 #: a BINARY frame of an encoding without actions. WCF: WebSocketTransportSettings.BinaryMessageReceivedAction
 ON_BINARY_MESSAGE_ACTION: Final = "http://schemas.microsoft.com/2011/02/websockets/onbinarymessage"
+
+#: what the ids of our own calls begin with, so that nobody takes them for a peer's: both sides number alone
+OWN_ID_PREFIX: Final = "wsf:"
 
 _NO_PROPERTIES: Final[Mapping[str, object]] = MappingProxyType({})
 _NO_COOKIES: Final[Mapping[str, str]] = MappingProxyType({})

@@ -45,6 +45,7 @@ class Outbox:
         "_loop",
         "_on_slow",
         "_progress_at",
+        "_relieved",
         "_scheduled",
         "_send_timeout",
         "_unsent",
@@ -79,6 +80,7 @@ class Outbox:
         self._progress_at = 0.0
         self._unsent = 0
         self._drained: asyncio.Future[None] | None = None
+        self._relieved: asyncio.Future[None] | None = None
         self.size = 0
         self.size_most = 0
         self.messages_most = 0
@@ -127,6 +129,19 @@ class Outbox:
             self._unsent = self._connection.unsent
             self._progress_at = self._loop.time()
             self._watch = self._loop.call_later(self._watch_interval, self._look)
+
+    @property
+    def is_filling(self) -> bool:
+        """Whether half of a bound is met: who fills it had better wait."""
+        return self.size * 2 > self.max_bytes or len(self._frames) * 2 > self.max_messages
+
+    async def relieve(self) -> None:
+        """Wait until it is filling no more, or closed: ``send_timeout`` ends a client that takes nothing."""
+        self.flush()
+        if self.is_filling and not self._is_closed:
+            if self._relieved is None:
+                self._relieved = self._loop.create_future()
+            await asyncio.shield(self._relieved)
 
     async def drain(self) -> None:
         """Wait until the socket has taken everything, or the outbox is closed."""
@@ -195,6 +210,10 @@ class Outbox:
         self._on_slow(error)
 
     def _report_drained(self) -> None:
+        if self._relieved is not None and (self._is_closed or not self.is_filling):
+            relieved, self._relieved = self._relieved, None
+            if not relieved.done():
+                relieved.set_result(None)
         if self._drained is not None and (self._is_closed or not (self._frames or self._is_blocked)):
             drained, self._drained = self._drained, None
             if not drained.done():

@@ -193,3 +193,44 @@ def test_whatever_happens_what_is_written_is_a_prefix_of_what_was_appended(steps
         box.outbox.close()
 
     asyncio.run(play())
+
+
+@pytest.mark.parametrize(("messages", "is_filling"), [(4, False), (5, False), (6, True)])
+async def test_over_half_of_its_bound_in_messages_it_is_filling(messages: int, is_filling: bool) -> None:
+    box = Given(max_messages=10)
+    box.stall()
+    for _ in range(messages):
+        box.outbox.append(b"a")
+    assert box.outbox.is_filling is is_filling
+
+
+@pytest.mark.parametrize(("size", "is_filling"), [(499, False), (500, False), (501, True)])
+async def test_over_half_of_its_bound_in_bytes_it_is_filling(size: int, is_filling: bool) -> None:
+    box = Given(max_bytes=1000)
+    box.stall()
+    box.outbox.append(b"a" * size)
+    assert box.outbox.is_filling is is_filling
+
+
+@pytest.mark.parametrize("ends_by", ["taking", "closing"])
+async def test_who_fills_it_waits_until_the_client_takes_something_or_is_gone(ends_by: str) -> None:
+    box = Given(max_bytes=1000)
+    box.stall()
+    box.outbox.append(b"a" * 501)
+    waiting = asyncio.create_task(box.outbox.relieve())
+    await turn()
+    assert not waiting.done()
+    if ends_by == "taking":
+        box.connection.take()
+    else:
+        box.outbox.close()
+    async with asyncio.timeout(5):
+        await waiting
+
+
+async def test_who_does_not_fill_it_does_not_wait() -> None:
+    box = Given()
+    box.stall()
+    box.outbox.append(b"a")
+    async with asyncio.timeout(5):
+        await box.outbox.relieve()

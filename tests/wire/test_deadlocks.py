@@ -497,3 +497,52 @@ async def test_an_operation_that_gives_up_is_never_inside_beside_another() -> No
         may_end.set()
         assert await asyncio.gather(outer, inner) == [1, 2]
         assert timed_out.is_set()
+
+
+async def test_clients_that_take_every_place_together_do_not_wait_for_each_other() -> None:
+    kind = service(concurrency=ConcurrencyMode.MULTIPLE)
+    throttling = ServiceThrottling(max_concurrent_calls=2)
+    async with serving_json_rpc(kind, Asks, 2, throttling=throttling) as (host, both):
+        asked = asyncio.Barrier(2)
+        for peer in both:
+
+            async def confirm(number: int, peer: Peer = peer) -> int:
+                await asked.wait()  # both places are taken, and both clients know
+                return await peer.call("inner", number)
+
+            peer.handlers["confirm"] = confirm
+        async with asyncio.timeout(15):
+            answers = await asyncio.gather(*(peer.call("outer", 1) for peer in both), return_exceptions=True)
+        assert sum(isinstance(answer, Refused) for answer in answers) == 1
+        assert 10 in answers
+        assert host.counters().calls_refused == 1
+
+
+async def test_an_answer_that_is_none_ends_the_wait_at_once() -> None:
+    async with serving_json_rpc(service(), Asks) as (_, (peer,)):
+        for broken in ({"error": "no"}, {}, {"result": 1, "error": {"code": "x"}}):
+            peer.heard.clear()
+            outer = asyncio.create_task(peer.call("outer", 1))
+            question = await peer.hears("confirm")
+            await peer.send(jsonrpc="2.0", id=question["id"], **broken)
+            with pytest.raises(Refused):
+                await outer
+        answering(peer)
+        assert await peer.call("outer", 1) == 2
+
+
+async def test_who_sends_many_calls_gets_all_answers_however_large() -> None:
+    @service_contract
+    class Large(Protocol):
+        @operation_contract
+        async def page(self, number: int) -> str: ...
+
+    class LargeService(Large):
+        async def page(self, number: int) -> str:
+            return str(number).zfill(200_000)
+
+    async with serving_json_rpc(LargeService, Large) as (host, (peer,)):
+        pages = await asyncio.gather(*(peer.call("page", number) for number in range(100)))
+        assert [int(page[-5:]) for page in pages] == list(range(100))
+        assert host.counters().slow_clients_aborted == 0
+        assert host.counters().outbox_bytes_most <= host.counters().outbox_max_bytes

@@ -14,7 +14,7 @@ from msgspec.json import Decoder, Encoder
 from wsf.data_contracts import JsonQuotas
 from wsf.description import BodyStyle, ContractDescription, OperationDescription
 from wsf.errors import ContractError, EncodingError, FaultCode, UnsupportedDataError
-from wsf.message import ON_OPEN_ACTION, WILDCARD_ACTION, Message, MessageFault, MessageType
+from wsf.message import ON_OPEN_ACTION, OWN_ID_PREFIX, WILDCARD_ACTION, Message, MessageFault, MessageType
 
 __all__ = ("FAULT_NUMBERS", "JsonRpcMessageEncoding")
 
@@ -183,7 +183,10 @@ def _message(envelope: _Envelope, properties: Mapping[str, object]) -> Message:
 
 
 def _answer(id_: bytes, code: FaultCode, reason: str) -> Message:
-    """What is no call, and its answer."""
+    """What is no call, and its answer; what has an id of ours is an answer itself, and no good one."""
+    ours = _ours(id_)
+    if isinstance(ours, str) and ours.startswith(OWN_ID_PREFIX):
+        return Message(None, MessageType.TEXT, relates_to=ours, fault=MessageFault(code, reason))
     return Message(None, MessageType.TEXT, message_id=id_, fault=MessageFault(code, reason))
 
 
