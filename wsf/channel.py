@@ -334,7 +334,8 @@ class DuplexSessionChannel(CommunicationObject):
                 await turn.step_in()
 
     def _encode(self, message: Message) -> bytes:
-        return self._connection.frame(self.encoding.encode(message), message.message_type)
+        kind = self.encoding.frame_type or message.message_type
+        return self._connection.frame(self.encoding.encode(message), kind)
 
     def _decode(self, payload: bytes, message_type: MessageType) -> Message:
         self._idle.active_at = self._loop.time()

@@ -226,6 +226,8 @@ class TestFaults:
                 ('{"id": 4, "jsonrpc": "2.0"}', 4, -32600),
                 ('{"id": 4, "method": "add", "params": [1]}', 4, -32600),
                 ('{"id": "x", "jsonrpc": "2.0", "method": 3}', "x", -32600),
+                ('{"id": "wsf:1", "jsonrpc": "2.0", "method": 3}', "wsf:1", -32600),
+                ('{"id": "wsf:1", "method": "add", "params": [1]}', "wsf:1", -32600),
                 ('{"id": 5, "jsonrpc": "2.0", "method": "add", "params": 3}', 5, -32602),
             ):
                 await peer.socket.send(text)
@@ -371,7 +373,7 @@ async def test_a_wildcard_takes_and_returns_raw_parameters() -> None:
 
     class RawService(Raw):
         async def anything(self, message: Message) -> Message:
-            return Message.create(f'["{message.action}",{message.get_body(bytes).decode()}]')
+            return Message(f'["{message.action}",{message.get_body(bytes).decode()}]'.encode())
 
     async with serving_json_rpc(RawService, Raw) as (_, (peer,)):
         assert await peer.call("whatever", 1, 2) == ["whatever", [1, 2]]

@@ -22,6 +22,9 @@ class MessageEncoding(Protocol):
     #: whether a call's reply and faults have a place on this wire
     carries_replies: ClassVar[bool]
 
+    #: the kind of frame that all its messages leave in; None: each message's own
+    frame_type: ClassVar[MessageType | None]
+
     #: what a body holds
     body_style: ClassVar[BodyStyle]
 

@@ -51,12 +51,13 @@ class _Envelope(Struct):
     error: _Error | UnsetType | None = UNSET
 
 
-class _OnlyId(Struct):
+class _Outline(Struct):
     id: Raw = Raw(_NULL)
+    method: Raw | UnsetType = UNSET
 
 
 _read: Final = Decoder(_Envelope).decode
-_read_id: Final = Decoder(_OnlyId).decode
+_read_outline: Final = Decoder(_Outline).decode
 _write: Final = Encoder().encode
 
 
@@ -71,6 +72,7 @@ class JsonRpcMessageEncoding:
     """
 
     carries_replies: ClassVar[bool] = True
+    frame_type: ClassVar[MessageType | None] = MessageType.TEXT
     body_style: ClassVar[BodyStyle] = BodyStyle.WRAPPED
 
     reader_quotas: JsonQuotas = JsonQuotas()
@@ -167,7 +169,8 @@ def _where(contract: ContractDescription, operation: OperationDescription) -> st
 def _message(envelope: _Envelope, properties: Mapping[str, object]) -> Message:
     id_ = None if envelope.id is UNSET else bytes(envelope.id)
     if envelope.jsonrpc != "2.0":
-        return _answer(id_ or _NULL, FaultCode.INVALID_MESSAGE, 'jsonrpc must be "2.0"')
+        is_call = envelope.method is not UNSET
+        return _answer(id_ or _NULL, FaultCode.INVALID_MESSAGE, 'jsonrpc must be "2.0"', is_call=is_call)
     if envelope.method is not UNSET:
         params = b"[]" if envelope.params is UNSET else bytes(envelope.params)
         body = b"[]" if params == _NULL else params
@@ -182,10 +185,10 @@ def _message(envelope: _Envelope, properties: Mapping[str, object]) -> Message:
     return _answer(id_ or _NULL, FaultCode.INVALID_MESSAGE, "there is no method")
 
 
-def _answer(id_: bytes, code: FaultCode, reason: str) -> Message:
-    """What is no call, and its answer; what has an id of ours is an answer itself, and no good one."""
+def _answer(id_: bytes, code: FaultCode, reason: str, *, is_call: bool = False) -> Message:
+    """What is no message, and its answer; without a method and with an id of ours it is a broken answer."""
     ours = _ours(id_)
-    if isinstance(ours, str) and ours.startswith(OWN_ID_PREFIX):
+    if not is_call and isinstance(ours, str) and ours.startswith(OWN_ID_PREFIX):
         return Message(None, MessageType.TEXT, relates_to=ours, fault=MessageFault(code, reason))
     return Message(None, MessageType.TEXT, message_id=id_, fault=MessageFault(code, reason))
 
@@ -195,10 +198,11 @@ def _invalid(payload: bytes) -> Message:
     if payload.lstrip()[:1] == b"[":
         return _answer(_NULL, FaultCode.INVALID_MESSAGE, "batches are not served")
     try:
-        id_ = bytes(_read_id(payload).id)
+        outline = _read_outline(payload)
     except (DecodeError, RecursionError):  # it looks at all of the message, where the first look gave up
-        id_ = _NULL
-    return _answer(id_, FaultCode.INVALID_MESSAGE, "not a JSON-RPC message")
+        outline = _Outline()
+    is_call = outline.method is not UNSET
+    return _answer(bytes(outline.id), FaultCode.INVALID_MESSAGE, "not a JSON-RPC message", is_call=is_call)
 
 
 def _ours(id_: bytes) -> str | bytes:
