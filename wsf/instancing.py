@@ -1,7 +1,6 @@
 """Which service object takes a message, and how long it lives. WCF: InstanceBehavior, InstanceContext."""
 
 import asyncio
-import inspect
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Protocol
 
@@ -123,6 +122,8 @@ class Instancing(ABC):
     ) -> None:
         self._provider = provider
         self._mode = mode
+        #: whether nobody else can be about to make a context's object: it is a call's own, or behind the lock
+        self._is_alone = self.ends_with_call or mode is ConcurrencyMode.SINGLE
         self._instances = instances
         self._host = host
 
@@ -153,7 +154,9 @@ class Instancing(ABC):
 
     async def activate(self, context: InstanceContext, message: Message) -> Any:
         """The object of a context, made now if it is the first to ask. However many ask, it is made once."""
-        if not context.is_active:
+        if not context.is_active and self._is_alone:
+            await self._open(context, message)
+        elif not context.is_active:
             context.opening = context.opening or asyncio.Lock()
             async with context.opening:
                 if not context.is_active:
@@ -176,7 +179,8 @@ class Instancing(ABC):
         return InstanceContext(self._host, InstanceLock(self._mode))
 
     async def _open(self, context: InstanceContext, message: Message) -> None:
-        await self.reserve(context)
+        if not context.has_place:
+            await self.reserve(context)
         context.instance = await _maybe_awaited(self._provider.get_instance(context, message))
         context.is_active = True
 
@@ -302,4 +306,4 @@ def instancing_for(
 
 
 async def _maybe_awaited(value: Any) -> Any:
-    return await value if inspect.isawaitable(value) else value
+    return await value if hasattr(value, "__await__") else value
