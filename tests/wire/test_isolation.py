@@ -71,7 +71,8 @@ async def misbehave(how: str) -> Any:  # noqa: PLR0912 - one branch for each way
         case "hangs":
             await asyncio.Event().wait()
         case "blocks":
-            time.sleep(BLOCKED_FOR)  # noqa: ASYNC251 - that is what it does
+            # the misbehaviour itself, and no wait for anything: it stops the event loop of host and clients
+            time.sleep(BLOCKED_FOR)  # noqa: ASYNC251 - the rule that the service breaks here
         case "calls the dead":
             await DEAD[0].tell(1)
         case "asks the dead":
