@@ -1,19 +1,26 @@
 """The chat: a message goes to every client that has spoken in its room."""
 
+from weakref import WeakValueDictionary
+
 from chatservice.chatter import Chatter
 from chatservice.contracts import ChatService, ChatServiceCallback
 from wsf import (
-    CommunicationState,
-    DuplexSessionChannel,
+    CallbackGroup,
     InstanceContextMode,
     Message,
     MessageType,
     OperationContext,
-    channel_of,
+    group_operation,
     service_behavior,
 )
 
-__all__ = ("ChatServiceImplementation",)
+__all__ = ("ChatRoom", "ChatServiceImplementation")
+
+
+class ChatRoom(CallbackGroup[ChatServiceCallback]):
+    """The clients in a room, by nickname. A nickname that speaks from a new connection moves there."""
+
+    receive_message = group_operation(ChatServiceCallback.receive_message)
 
 
 @service_behavior(
@@ -21,10 +28,10 @@ __all__ = ("ChatServiceImplementation",)
     configuration_name="ChatService.ChatServiceImplementation",
 )
 class ChatServiceImplementation(ChatService):
-    """Rooms of clients by nickname. A nickname that speaks from a new connection moves there."""
+    """Rooms by name. A room lasts as long as somebody is in it."""
 
     def __init__(self) -> None:
-        self.rooms: dict[str, dict[str, ChatServiceCallback]] = {}
+        self.rooms: WeakValueDictionary[str, ChatRoom] = WeakValueDictionary()
 
     async def send_message(self, message: Message) -> None:
         """Say something in a room; whoever speaks in a room hears it from then on."""
@@ -34,22 +41,7 @@ class ChatServiceImplementation(ChatService):
         chatter = message.get_body(Chatter)
         callback = OperationContext.current().get_callback_channel(ChatServiceCallback)
 
-        channel = channel_of(callback)
-        channel.faulted += self._left
-        channel.closed += self._left
+        room = self.rooms.get(chatter.room) or self.rooms.setdefault(chatter.room, ChatRoom())
+        room.join(callback, key=chatter.nickname)
 
-        room = self.rooms.setdefault(chatter.room, {})
-        room[chatter.nickname] = callback
-
-        said = Message(message.get_body(bytes), MessageType.TEXT)
-        for client in set(room.values()):  # one connection may use several nicknames
-            if channel_of(client).state is CommunicationState.OPENED:
-                await client.receive_message(said)
-
-    def _left(self, channel: DuplexSessionChannel) -> None:
-        for name, room in list(self.rooms.items()):
-            for nickname, client in list(room.items()):
-                if channel_of(client) is channel:
-                    del room[nickname]
-            if not room:
-                del self.rooms[name]
+        await room.receive_message(Message(message.get_body(bytes), MessageType.TEXT))

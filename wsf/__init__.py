@@ -11,6 +11,7 @@ from wsf.channel import DuplexSessionChannel
 from wsf.communication_object import CommunicationState
 from wsf.contracts import callback_contract, fault_contract, operation_contract, service_contract
 from wsf.data_contracts import ExtensionData, data_contract, data_member
+from wsf.delivery import Delivery
 from wsf.description import SessionMode
 from wsf.errors import (
     CloseCode,
@@ -23,19 +24,23 @@ from wsf.errors import (
     SerializationError,
     WsfError,
 )
+from wsf.groups import CallbackGroup, GroupDelivery, group_operation
 from wsf.message import Message, MessageType
 from wsf.operation_context import OperationContext
 
 __all__ = (
+    "CallbackGroup",
     "CloseCode",
     "CommunicationError",
     "CommunicationState",
     "ConcurrencyMode",
     "ContractError",
+    "Delivery",
     "DuplexSessionChannel",
     "ExtensionData",
     "FaultCode",
     "FaultException",
+    "GroupDelivery",
     "InstanceContextMode",
     "InvalidOperationError",
     "Message",
@@ -50,6 +55,7 @@ __all__ = (
     "data_contract",
     "data_member",
     "fault_contract",
+    "group_operation",
     "operation_contract",
     "service_behavior",
     "service_contract",

@@ -11,13 +11,17 @@ from typing import Any, Final, TypeVar, overload
 
 from attrs import field, frozen, validators
 
+from wsf.delivery import Delivery, DeliveryMode
+from wsf.description import OperationDescription
 from wsf.errors import ContractError
-from wsf.settings import ByteCount, no_effect
+from wsf.settings import ByteCount, Seconds, no_effect
+from wsf.waiting import Outlet
 
 __all__ = (
     "CallbackSettings",
     "ConcurrencyMode",
     "InstanceContextMode",
+    "OutboxOperation",
     "OutboxSettings",
     "ServiceBehavior",
     "ServiceDebug",
@@ -28,6 +32,9 @@ __all__ = (
 )
 
 C = TypeVar("C", bound=type[Any])
+
+#: s; more than this nobody calls server push any more
+MAX_LINGER: Final = 1.0
 
 _BEHAVIOR: Final = "__wsf_behavior__"
 _NO_HELP_PAGE: Final = "there is no help page"
@@ -162,15 +169,68 @@ class ServiceThrottling:
     )
 
 
+@frozen(kw_only=True)
+class OutboxOperation:
+    """Tighter bounds for the messages of one callback operation. Not in WCF.
+
+    Attributes:
+        name: The operation's wire name.
+        max_bytes, max_messages: Of its messages among those that wait; within the outbox's.
+        timeout: How long a caller waits for room, where the contract says ``Delivery.block``; within that.
+    """
+
+    name: str
+    max_bytes: ByteCount | None = field(default=None, validator=validators.optional(validators.ge(1)))
+    max_messages: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
+    timeout: Seconds | None = field(default=None, validator=validators.optional(validators.gt(0)))
+
+
 @frozen
 class OutboxSettings:
-    """What may wait for one client. A client that is over a bound does not keep up: it is aborted.
+    """What may wait for one client; over a bound, the ``Delivery`` of the message's operation decides.
 
     A message larger than ``max_bytes`` is accepted when nothing else waits. Not in WCF.
+
+    Attributes:
+        linger: s that a message may wait for others, to be written together. 0: until the turn of the event
+            loop ends, which costs no time.
+        operations: Tighter bounds for some.
     """
 
     max_bytes: ByteCount = field(default=1024 * 1024, validator=validators.ge(1))
     max_messages: int = field(default=1024, validator=validators.ge(1))
+    linger: Seconds = field(default=0.0, validator=(validators.ge(0), validators.le(MAX_LINGER)))
+    operations: tuple[OutboxOperation, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        for operation in self.operations:
+            for bound in ("max_bytes", "max_messages"):
+                own, most = getattr(operation, bound), getattr(self, bound)
+                if own is not None and own > most:
+                    raise ValueError(
+                        f"operations: {operation.name!r} has a {bound} of {own}, over the outbox's {most}: "
+                        f"an operation's own bound is a tighter one"
+                    )
+
+    def outlet(self, title: str, operation: OperationDescription) -> Outlet:
+        """How the messages of a callback operation go out.
+
+        Raises:
+            ContractError: ``operations`` gives it a longer timeout than its contract, or one that it has no
+                use for.
+        """
+        own = next((own for own in self.operations if own.name == operation.name), None)
+        if own is None:
+            return Outlet(title, operation.delivery)
+        delivery = operation.delivery
+        if own.timeout is not None:
+            if delivery.mode is not DeliveryMode.BLOCK or own.timeout > delivery.timeout:
+                raise ContractError(
+                    f"outbox: operations: {own.name!r} has a timeout of {own.timeout:g} s; its contract says "
+                    f"delivery {delivery}, and a timeout only shortens that of block"
+                )
+            delivery = Delivery.block(own.timeout)
+        return Outlet(title, delivery, own.max_bytes, own.max_messages)
 
 
 @frozen

@@ -6,14 +6,18 @@ a thousand times for each message. WCF: ServiceChannelProxy, DuplexChannel.
 """
 
 import functools
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable, Mapping
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, cast
 
 import attrs
 
+from wsf.behaviors import OutboxSettings
 from wsf.channel import DuplexSessionChannel
+from wsf.communication_object import CommunicationState
 from wsf.concurrency import current_turn
+from wsf.delivery import DeliveryMode
 from wsf.description import REQUIRED, ContractDescription, OperationDescription
 from wsf.encodings import MessageEncoding
 from wsf.errors import CommunicationError, InvalidOperationError, SerializationError
@@ -22,15 +26,88 @@ from wsf.formatters import formatter_for
 from wsf.formatters.raw import RawFormatter
 from wsf.message import Message
 
-__all__ = ("channel_of", "create_callback")
+__all__ = (
+    "CallbackOperation",
+    "bind_arguments",
+    "callback_operations",
+    "channel_of",
+    "create_callback",
+    "operations_of",
+)
 
 Call = Callable[..., Coroutine[Any, Any, Any]]
+
+OPENED = CommunicationState.OPENED
+
+
+class CallbackOperation:
+    """One operation of a callback contract over one encoding: its messages, and how they are delivered.
+
+    Attributes:
+        title: ``Contract.method``, for messages to the service's author.
+        outlet: What gives way when a client does not keep up.
+    """
+
+    __slots__ = ("_action", "_count", "_is_raw", "_key", "description", "formatter", "outlet", "title")
+
+    def __init__(
+        self,
+        contract: ContractDescription,
+        operation: OperationDescription,
+        encoding: MessageEncoding,
+        settings: OutboxSettings,
+    ) -> None:
+        self.description = operation
+        self.title = f"{contract.contract_type.__qualname__}.{operation.method}"
+        self.formatter = formatter_for(contract, operation, encoding.body_style, encoding.json_quotas)
+        self.outlet = settings.outlet(self.title, operation)
+        self._action = encoding.actions_of(contract, operation)[0] if encoding.carries_replies else None
+        self._count = len(operation.parameters)
+        self._is_raw = isinstance(self.formatter, RawFormatter) and self._action is None and self._count == 1
+        self._key = _key_of(operation)
+
+    def arguments(self, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+        """All arguments in order, whatever way they were given.
+
+        Raises:
+            TypeError: They are not those of the operation.
+        """
+        if named or len(given) != self._count:
+            return bind_arguments(self.description, given, named)
+        return given
+
+    def message(self, arguments: tuple[Any, ...]) -> Message:
+        """The message of a call: the same for all clients.
+
+        Raises:
+            TypeError, ValueError: An argument cannot be written as what the contract promises.
+        """
+        message: Message = arguments[0] if self._is_raw else self.formatter.serialize_request(arguments)
+        if self._action is not None and message.action != self._action:
+            message = attrs.evolve(message, action=self._action)
+        return message
+
+    def key(self, arguments: tuple[Any, ...]) -> Hashable:
+        """What a newer value replaces an older one by."""
+        return None if self._key is None else self._key(arguments)
+
+
+@functools.cache
+def callback_operations(
+    contract: ContractDescription, encoding: Any, settings: OutboxSettings
+) -> dict[str, CallbackOperation]:
+    """The operations of a callback contract by method, made once."""
+    return {
+        operation.method: CallbackOperation(contract, operation, encoding, settings)
+        for operation in contract.operations
+    }
 
 
 def create_callback(contract: ContractDescription, channel: DuplexSessionChannel) -> Any:
     """The client of a channel, as its callback contract: the same object for the whole session."""
     if channel.callback is None:
-        channel.callback = _proxy_class(contract, cast("Hashable", channel.encoding))(channel)
+        proxy = _proxy_class(contract, cast("Hashable", channel.encoding), channel.outbox_settings)
+        channel.callback = proxy(channel)
     return channel.callback
 
 
@@ -48,8 +125,15 @@ def channel_of(callback: object) -> DuplexSessionChannel:
     return channel
 
 
+def operations_of(callback: object) -> Mapping[str, CallbackOperation]:
+    """The operations of a client's callback, by method: one object for all that have the same."""
+    proxy: Any = type(callback)
+    operations: Mapping[str, CallbackOperation] = proxy._operations
+    return operations
+
+
 @functools.cache
-def _proxy_class(contract: ContractDescription, encoding: Any) -> type[Any]:
+def _proxy_class(contract: ContractDescription, encoding: Any, settings: OutboxSettings) -> type[Any]:
     def init(self: Any, channel: DuplexSessionChannel) -> None:
         self._channel = channel
 
@@ -57,84 +141,87 @@ def _proxy_class(contract: ContractDescription, encoding: Any) -> type[Any]:
         return f"<{contract.name} of {self._channel.session_id} {self._channel.state.value}>"
 
     members: dict[str, Any] = {"__init__": init, "__repr__": show, "__doc__": contract.contract_type.__doc__}
-    for operation in contract.operations:
-        call = _one_way if operation.is_one_way else _two_way
-        method = call(operation, _request_of(contract, operation, encoding), contract, encoding)
-        method.__name__ = operation.method
-        method.__qualname__ = f"{contract.contract_type.__qualname__}.{operation.method}"
-        members[operation.method] = method
+    operations = callback_operations(contract, encoding, settings)
+    members["_operations"] = operations
+    for name, operation in operations.items():
+        method = _one_way(operation) if operation.description.is_one_way else _two_way(operation)
+        method.__name__ = name
+        method.__qualname__ = operation.title
+        members[name] = method
     return type(contract.contract_type.__name__, (contract.contract_type,), members)
 
 
-def _request_of(
-    contract: ContractDescription, operation: OperationDescription, encoding: MessageEncoding
-) -> Callable[..., Message]:
-    """What makes the message of a call of its arguments, whatever way they were given."""
-    formatter = formatter_for(contract, operation, encoding.body_style, encoding.json_quotas)
-    action = encoding.actions_of(contract, operation)[0] if encoding.carries_replies else None
-    count = len(operation.parameters)
-    is_raw = isinstance(formatter, RawFormatter) and action is None and count == 1
+def _one_way(operation: CallbackOperation) -> Call:
+    bind, message_of, key_of, outlet = operation.arguments, operation.message, operation.key, operation.outlet
 
-    def request(channel: DuplexSessionChannel, arguments: tuple[Any, ...], named: dict[str, Any]) -> Message:
-        if named or len(arguments) != count:
-            arguments = _bound(operation, arguments, named)
-        message: Message = arguments[0] if is_raw else formatter.serialize_request(arguments)
-        if action is not None and message.action != action:
-            message = attrs.evolve(message, action=action)
-        turn = current_turn()
-        if turn is not None and turn.outgoing and turn.channel is channel:
-            properties = MappingProxyType({**message.properties, **turn.outgoing})
-            message = attrs.evolve(message, properties=properties)
-        return message
-
-    return request
-
-
-def _one_way(
-    operation: OperationDescription,
-    request: Callable[..., Message],
-    contract: ContractDescription,
-    encoding: MessageEncoding,
-) -> Call:
     async def call(self: Any, *arguments: Any, **named: Any) -> None:
         channel: DuplexSessionChannel = self._channel
-        channel.demand_opened()  # nothing is encoded for who is gone
-        channel.send(request(channel, arguments, named))
+        if channel.state is not OPENED:
+            channel.demand_opened()  # nothing is encoded for who is gone
+        arguments = bind(arguments, named)
+        message = message_of(arguments)
+        if channel.sending:
+            message = _with_outgoing(message, channel)
+        channel.send(message, outlet=outlet, key=key_of(arguments))
 
-    return call
+    async def block(self: Any, *arguments: Any, **named: Any) -> None:
+        channel: DuplexSessionChannel = self._channel
+        channel.demand_opened()
+        message = _with_outgoing(message_of(bind(arguments, named)), channel)
+        await channel.send_in_time(message, outlet)
+
+    return block if outlet.delivery.mode is DeliveryMode.BLOCK else call
 
 
-def _two_way(
-    operation: OperationDescription,
-    request: Callable[..., Message],
-    contract: ContractDescription,
-    encoding: MessageEncoding,
-) -> Call:
-    title = f"{contract.contract_type.__qualname__}.{operation.method}"
-    formatter = formatter_for(contract, operation, encoding.body_style, encoding.json_quotas)
-
+def _two_way(operation: CallbackOperation) -> Call:
     async def call(self: Any, *arguments: Any, **named: Any) -> Any:
         channel: DuplexSessionChannel = self._channel
         channel.demand_opened()
-        reply = await channel.request(request(channel, arguments, named), title)
+        message = _with_outgoing(operation.message(operation.arguments(arguments, named)), channel)
+        reply = await channel.request(message, operation.title)
         if reply.fault is not None:
-            fault = exception_of(reply.fault, operation)
+            fault = exception_of(reply.fault, operation.description)
             fault.origin = channel
             raise fault
         try:
-            return formatter.deserialize_reply(reply)
+            return operation.formatter.deserialize_reply(reply)
         except SerializationError as error:  # this client's fault, and not the fault of who is served
             raise CommunicationError(
-                f"{title}: the client's answer is not what was promised: {error}"
+                f"{operation.title}: the client's answer is not what was promised: {error}"
             ) from error
 
     return call
 
 
-def _bound(
+def _with_outgoing(message: Message, channel: DuplexSessionChannel) -> Message:
+    """With the properties that an operation has noted for what it sends to its own client."""
+    turn = current_turn()
+    if turn is not None and turn.outgoing and turn.channel is channel:
+        return attrs.evolve(message, properties=MappingProxyType({**message.properties, **turn.outgoing}))
+    return message
+
+
+def _key_of(operation: OperationDescription) -> Callable[[tuple[Any, ...]], Hashable] | None:
+    """What makes a key of the arguments. ``reflection`` has made sure that there are such parameters."""
+    key = operation.delivery.key
+    if not isinstance(key, str):
+        return None if key is None else lambda arguments: key(*arguments)
+    parameter, _, attributes = key.partition(".")
+    position = [known.name for known in operation.parameters].index(parameter)
+    if not attributes:
+        return lambda arguments: cast("Hashable", arguments[position])
+    get = attrgetter(attributes)
+    return lambda arguments: cast("Hashable", get(arguments[position]))
+
+
+def bind_arguments(
     operation: OperationDescription, arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> tuple[Any, ...]:
-    """All arguments in order, as Python would bind them."""
+    """All arguments in order, as Python would bind them.
+
+    Raises:
+        TypeError: They are not those of the operation.
+    """
     parameters = operation.parameters
     given = dict(zip((parameter.name for parameter in parameters), arguments, strict=False))
     bound = [given.get(p.name, named.get(p.name, p.default)) for p in parameters]

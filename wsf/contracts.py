@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar, overload
 
 from attrs import frozen
 
+from wsf.delivery import Delivery
 from wsf.description import SessionMode
 from wsf.errors import ContractError
 
@@ -57,6 +58,7 @@ class OperationAttributes:
     is_one_way: bool = False
     is_initiating: bool = True
     is_terminating: bool = False
+    delivery: Delivery | None = None
 
 
 @frozen
@@ -132,6 +134,7 @@ def operation_contract(
     is_one_way: bool = False,
     is_initiating: bool = True,
     is_terminating: bool = False,
+    delivery: Delivery | None = None,
 ) -> Callable[[F], F]: ...
 def operation_contract(
     operation: Any = None,
@@ -142,6 +145,7 @@ def operation_contract(
     is_one_way: bool = False,
     is_initiating: bool = True,
     is_terminating: bool = False,
+    delivery: Delivery | None = None,
 ) -> Any:
     """Mark an ``async def`` of a contract as an operation.
 
@@ -153,6 +157,8 @@ def operation_contract(
         is_one_way: No reply, no fault: the caller goes on as soon as the message is accepted.
         is_initiating: May be the first call of a session.
         is_terminating: The session ends after it.
+        delivery: Of a one-way operation of a callback contract: what becomes of its messages for a client
+            that does not keep up; ``Delivery.DISCONNECT`` unless given.
 
     Raises:
         ContractError: ``name`` is empty.
@@ -162,7 +168,7 @@ def operation_contract(
     _refuse_empty("operation_contract", name=name)
     return _marker(
         _OPERATION,
-        OperationAttributes(name, action, reply_action, is_one_way, is_initiating, is_terminating),
+        OperationAttributes(name, action, reply_action, is_one_way, is_initiating, is_terminating, delivery),
         operation,
     )
 

@@ -6,9 +6,10 @@ A leaf: nothing of wsf is imported, nothing is locked (one event loop, one threa
 
 import logging
 import time
+from collections.abc import Mapping
 from typing import Final
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 __all__ = ("Counters", "Meter", "RareWarning")
 
@@ -60,11 +61,24 @@ class Meter:
     keep_alive_timeouts: int = 0
     idle_timeouts: int = 0
     close_timeouts: int = 0
+    messages_dropped: dict[tuple[str, str], int] = field(factory=dict)
+    clients_cut: dict[tuple[str, str], int] = field(factory=dict)
     outbox_messages_most: int = 0
     outbox_bytes_most: int = 0
     read_ahead_messages_most: int = 0
     read_ahead_bytes_most: int = 0
     pending_calls_most: int = 0
+
+    def count_drop(self, operation: str, reason: str, count: int = 1) -> None:
+        """Messages of an operation were dropped, as its delivery says."""
+        if count:
+            self.messages_dropped[operation, reason] = (
+                self.messages_dropped.get((operation, reason), 0) + count
+            )
+
+    def count_cut(self, operation: str, reason: str) -> None:
+        """A client was cut, for want of room for a message of an operation, or of progress."""
+        self.clients_cut[operation, reason] = self.clients_cut.get((operation, reason), 0) + 1
 
 
 @frozen
@@ -101,6 +115,9 @@ class Counters:
         reply_timeouts: Calls to clients that were not answered within ``sendTimeout``.
         replies_dropped: Answers to no call: late ones, and those to calls that nobody made.
         slow_clients_aborted: Clients over a bound of their outbox.
+        messages_dropped: By operation and reason, as its delivery says: ``oldest``, ``newest``, ``replaced``.
+        clients_cut: Slow clients by the operation whose message had no room, and the mode that says so; for
+            those that took nothing, by ``sendTimeout``.
         send_timeouts, keep_alive_timeouts, idle_timeouts, close_timeouts: Clients that met ``sendTimeout``,
             the pong deadline of ``keepAliveInterval``, ``receiveTimeout`` or ``closeTimeout``.
     """
@@ -149,6 +166,8 @@ class Counters:
     reply_timeouts: int
     replies_dropped: int
     slow_clients_aborted: int
+    messages_dropped: Mapping[tuple[str, str], int]
+    clients_cut: Mapping[tuple[str, str], int]
     send_timeouts: int
     keep_alive_timeouts: int
     idle_timeouts: int

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
+from wsf.delivery import Delivery
+
 __all__ = (
     "REQUIRED",
     "BodyStyle",
@@ -83,6 +85,7 @@ class OperationDescription:
         result: The annotated return type; ``type(None)`` for none.
         location: ``file:line`` of the method, for messages to its author.
         faults: What it may raise as a FaultException with a detail, in the order declared.
+        delivery: What becomes of its messages for a client that does not keep up; a callback operation's.
     """
 
     name: str
@@ -96,6 +99,7 @@ class OperationDescription:
     result: Any
     location: str
     faults: tuple[FaultDescription, ...] = ()
+    delivery: Delivery = Delivery.DISCONNECT
 
 
 @frozen

@@ -24,6 +24,7 @@ from wsf.error_behavior import OWN_ERRORS, ErrorBehavior, as_exception
 from wsf.errors import CommunicationError, SerializationError
 from wsf.extensions import DispatchRuntime, OperationWrapper, Proceed
 from wsf.faults import check_faults
+from wsf.flushing import FlushSchedule
 from wsf.formatters import formatter_for
 from wsf.inspection import checked
 from wsf.instancing import InstanceContext, Instancing
@@ -53,6 +54,8 @@ class ServiceRuntime:
     host: Any = None
     #: calls to clients, of all sessions, whose answers may wait for who has no place to run yet
     held_up: list[PendingCall] = attrs.field(factory=list)
+    #: when what waits for clients is written
+    schedule: FlushSchedule = attrs.field(factory=FlushSchedule)
 
     @property
     def errors(self) -> ErrorBehavior:

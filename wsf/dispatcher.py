@@ -15,6 +15,7 @@ import attrs
 
 from wsf import deadlock
 from wsf.bindings import Binding
+from wsf.callback import callback_operations
 from wsf.channel import DuplexSessionChannel
 from wsf.communication_object import CloseStatus
 from wsf.concurrency import Turn
@@ -31,7 +32,6 @@ from wsf.errors import (
     ProtocolError,
 )
 from wsf.faults import check_faults, fault_of
-from wsf.formatters import formatter_for
 from wsf.inbox import Arrival
 from wsf.instancing import InstanceContext
 from wsf.message import ON_OPEN_ACTION, WILDCARD_ACTION, Message, MessageFault, MessageType
@@ -74,14 +74,11 @@ class Dispatcher:
             actions = binding.encoding.actions_of(contract, operation)
             self._operations.update(dict.fromkeys(actions, dispatched))
         self._wildcard = self._operations.get(WILDCARD_ACTION)
-        for operation in contract.callback.operations if contract.callback else ():
-            formatter_for(
-                contract.callback or contract,
-                operation,
-                binding.encoding.body_style,
-                binding.encoding.json_quotas,
-            )
-            check_faults(operation)
+        if contract.callback is not None:
+            for sent in callback_operations(
+                contract.callback, cast("Hashable", binding.encoding), service.outbox
+            ).values():
+                check_faults(sent.description)
         self._sessions: set[Session] = set()
         self._closing: CloseStatus | None = None
         self._empty = asyncio.Event()
@@ -101,6 +98,7 @@ class Dispatcher:
             self._service.meter,
             outbox=self._service.outbox,
             callbacks=self._service.callbacks,
+            schedule=self._service.schedule,
             strict_callbacks=self._service.strict_callbacks,
             screen=lambda arrival: self._screen(session, arrival),
         )

@@ -190,12 +190,16 @@ class CommunicationObjectFaultedError(CommunicationError):
 
 
 class SlowClientError(CommunicationObjectFaultedError):
-    """The client did not keep up: its outbox went over its bound, or (``is_timeout``) it took nothing."""
+    """The client did not keep up: its outbox went over its bound, or (``is_timeout``) it took nothing.
+
+    ``operation`` is the one whose message had no room, as ``Contract.method``; empty for an answer.
+    """
 
     close_code = CloseCode.TRY_AGAIN_LATER
 
-    def __init__(self, message: str, *, is_timeout: bool = False) -> None:
+    def __init__(self, message: str, operation: str = "", *, is_timeout: bool = False) -> None:
         super().__init__(message)
+        self.operation = operation
         self.is_timeout = is_timeout
 
 

@@ -17,18 +17,26 @@ class IdleWatch:
         timeout: s without a message; ``inf``: never.
         is_busy: Whether an operation runs.
         on_idle: Called once, when the time is over.
+        sent_at: When the last message went, by the loop's clock.
 
     Attributes:
-        active_at: When the last message came or went, by the loop's clock: who takes or sends one sets it.
+        active_at: When the last message came, by the loop's clock: who takes one sets it.
     """
 
-    __slots__ = ("_is_busy", "_loop", "_on_idle", "_timeout", "_timer", "active_at")
+    __slots__ = ("_is_busy", "_loop", "_on_idle", "_sent_at", "_timeout", "_timer", "active_at")
 
-    def __init__(self, timeout: float, is_busy: Callable[[], bool], on_idle: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        timeout: float,
+        is_busy: Callable[[], bool],
+        on_idle: Callable[[], None],
+        sent_at: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._timeout = timeout
         self._is_busy = is_busy
         self._on_idle = on_idle
+        self._sent_at = sent_at
         self._timer: asyncio.TimerHandle | None = None
         self.active_at = self._loop.time()
 
@@ -44,7 +52,9 @@ class IdleWatch:
             self._timer = None
 
     def _look(self) -> None:
-        rest = self._timeout if self._is_busy() else self.active_at + self._timeout - self._loop.time()
+        rest = self._timeout
+        if not self._is_busy():
+            rest += max(self.active_at, self._sent_at()) - self._loop.time()
         if rest > 0:
             self._timer = self._loop.call_later(rest, self._look)
         else:

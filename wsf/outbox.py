@@ -1,19 +1,23 @@
 """One connection's way out: what waits for a client, bounded in bytes and in messages.
 
-The law: ``append`` never waits. All that waits goes out in one write per turn of the event loop, at most
-64 KiB at a time; the rest stays messages. A client over a bound is aborted, and so is one that takes nothing
-for ``sendTimeout``: by a timer that does not depend on the write path.
+The law: accepting a message never waits, unless its operation says ``block``. All that waits goes out in one
+write per turn of the event loop, at most 64 KiB at a time; the rest stays messages, for policies to act on.
+A client over a bound is cut, and so is one that takes nothing for ``sendTimeout``: by a timer that does not
+depend on the write path.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Hashable
+from typing import Final, Protocol
 
+from wsf.counters import Meter
 from wsf.errors import SlowClientError
+from wsf.flushing import FlushSchedule
+from wsf.settings import finite
 from wsf.transports import Connection
+from wsf.waiting import Offer, Outlet, WaitingMessages
 
-__all__ = ("Outbox",)
+__all__ = ("MAX_WRITE_BYTES", "Outbox", "Shared")
 
 #: bytes given to the socket at a time: enough for its best throughput, little enough to stay in our hands
 MAX_WRITE_BYTES: Final = 64 * 1024
@@ -22,39 +26,54 @@ MAX_WRITE_BYTES: Final = 64 * 1024
 WATCH_INTERVAL: Final = 0.5
 
 
-class Outbox:
+class Shared(Protocol):
+    """What has been accepted for this client and others together, and is not in its outbox yet."""
+
+    def bring_up(self, outbox: "Outbox") -> None:
+        """Put it there, now: something else comes after it."""
+        ...
+
+    def remove(self, outbox: "Outbox") -> None:
+        """It has no part in this any more."""
+        ...
+
+
+class Outbox(WaitingMessages):
     """What waits for one client, in order.
 
     Args:
         connection: Where it goes; its ``drained`` becomes the outbox's.
         max_bytes, max_messages: The bounds. A larger message is accepted when nothing else waits.
         send_timeout: s without progress until the client is given up; ``inf``: never.
-        on_slow: Called once, with the reason, when the client is to be aborted.
+        on_slow: Called once, with the reason, when the client is to be cut.
+        schedule: When it is written: the host's.
 
     Attributes:
-        size, size_most: Bytes that wait now; the most that ever did.
-        messages_most: The most messages that ever waited.
+        sent_at: The loop's time when something was last given to the socket.
+        shared: The batches that it has a part in.
+        is_blocked: Whether the socket holds something back: nothing is written until it has drained.
+        is_closed: Whether nothing is accepted any more.
     """
 
     __slots__ = (
+        "_blocking",
         "_connection",
-        "_drained",
-        "_frames",
-        "_is_blocked",
-        "_is_closed",
+        "_is_scheduled",
         "_loop",
+        "_messages_most",
+        "_meter",
         "_on_slow",
         "_progress_at",
-        "_relieved",
-        "_scheduled",
         "_send_timeout",
+        "_size_most",
         "_unsent",
+        "_waiters",
         "_watch",
-        "max_bytes",
-        "max_messages",
-        "messages_most",
-        "size",
-        "size_most",
+        "is_blocked",
+        "is_closed",
+        "schedule",
+        "sent_at",
+        "shared",
     )
 
     def __init__(
@@ -65,134 +84,211 @@ class Outbox:
         max_messages: int,
         send_timeout: float,
         on_slow: Callable[[SlowClientError], None],
+        meter: Meter | None = None,
+        schedule: FlushSchedule | None = None,
     ) -> None:
+        super().__init__(max_bytes, max_messages)
         self._connection = connection
         connection.drained = self._on_drained
         connection.filled = self._on_filled
         self._loop = asyncio.get_running_loop()
-        self._frames: deque[bytes] = deque()
         self._send_timeout = send_timeout
         self._on_slow = on_slow
-        self._scheduled: asyncio.Handle | None = None
-        self._is_blocked = False
-        self._is_closed = False
+        self._meter = meter or Meter()
+        self.schedule = schedule or FlushSchedule()
+        self._is_scheduled = False
+        self.is_blocked = False
+        self.is_closed = False
         self._watch: asyncio.TimerHandle | None = None
         self._progress_at = 0.0
         self._unsent = 0
-        self._drained: asyncio.Future[None] | None = None
-        self._relieved: asyncio.Future[None] | None = None
-        self.size = 0
-        self.size_most = 0
-        self.messages_most = 0
-        self.max_bytes = max_bytes
-        self.max_messages = max_messages
+        self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] | None = None
+        self._blocking: asyncio.Lock | None = None
+        self._size_most = 0
+        self._messages_most = 0
+        self.sent_at = 0.0
+        self.shared: tuple[Shared, ...] = ()
 
-    def __len__(self) -> int:
-        """Messages that wait."""
-        return len(self._frames)
+    @property
+    def size_most(self) -> int:
+        """The most bytes that ever waited."""
+        return max(self._size_most, self.size)
 
-    def append(self, frame: bytes) -> None:
-        """Accept a frame for this client, after those before it; or, over a bound, give the client up."""
-        if self._is_closed:
-            return
-        if self._is_over(len(frame)):
+    @property
+    def messages_most(self) -> int:
+        """The most messages that ever waited."""
+        return max(self._messages_most, len(self))
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a caller waits for room."""
+        return self._blocking is not None and self._blocking.locked()
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether what is written now reaches the socket next, and the socket takes it."""
+        return not (self._items or self.is_blocked or self.is_closed)
+
+    def append(self, frame: bytes, operation: str = "") -> bool:
+        """Accept a frame for this client, after those before it; or, over a bound, give the client up.
+
+        Returns:
+            Whether it was accepted.
+        """
+        if self.is_closed:
+            return False
+        for shared in self.shared:
+            shared.bring_up(self)
+        size = len(frame)
+        if self._items and (
+            self.size + size > self.max_bytes or len(self._items) - self._dropped >= self.max_messages
+        ):
+            self._find_room(size)
+            if not self.has_room(size):
+                self._give_up(self._overflow(), operation)
+                return False
+        self._items.append(frame)  # as put() does, without the call: a room of a thousand comes by here
+        self.size += size
+        if not (self._is_scheduled or self.is_blocked):
+            self._is_scheduled = True
+            self.schedule.add(self)
+        return True
+
+    def deliver(self, frame: bytes, outlet: Outlet, key: Hashable = None) -> bool:
+        """Accept a frame, or do what its operation says. Whether it was accepted."""
+        if outlet.is_plain:
+            return self.append(frame, outlet.operation)
+        if self.is_closed:
+            return False
+        for shared in self.shared:
+            shared.bring_up(self)
+        if not self.has_room(len(frame)):
             self.flush()  # a burst within one turn is our doing, not the client's
-            if self._is_over(len(frame)):
-                self._give_up(SlowClientError(self._overflow(len(frame))))
-                return
-        self._frames.append(frame)
-        self.size += len(frame)
-        self.size_most = max(self.size_most, self.size)
-        self.messages_most = max(self.messages_most, len(self._frames))
-        if self._scheduled is None and not self._is_blocked:
-            self._scheduled = self._loop.call_soon(self.flush)
+        offer, older = self.offer(frame, outlet, key)
+        self._meter.count_drop(outlet.operation, "oldest", older)
+        if offer is Offer.REFUSED:
+            self._find_room(len(frame))
+            offer, _ = self.offer(frame, outlet, key)
+        if offer is Offer.REFUSED:
+            self._give_up(self._overflow(outlet), outlet.operation)
+        elif offer is Offer.DROPPED:
+            self._meter.count_drop(outlet.operation, "newest")
+        elif offer is Offer.REPLACED:
+            self._meter.count_drop(outlet.operation, "replaced")
+        elif not (self._is_scheduled or self.is_blocked):
+            self._is_scheduled = True
+            self.schedule.add(self)
+        return offer in (Offer.ACCEPTED, Offer.REPLACED)
+
+    async def deliver_in_time(self, frame: bytes, outlet: Outlet) -> bool:
+        """Wait for room, after those who wait already, as long as ``block`` says; then give the client up."""
+        operation, timeout = outlet.operation, outlet.delivery.timeout
+        self._blocking = self._blocking or asyncio.Lock()
+        try:
+            async with asyncio.timeout(finite(timeout)), self._blocking:
+                for shared in self.shared:
+                    shared.bring_up(self)
+                self.flush()
+                await self._until(lambda: self.has_room(len(frame)))
+                return self.append(frame, operation)
+        except TimeoutError:
+            self._give_up(f"slow client: no room for a message within {timeout:g} s (block)", operation)
+            return False
+
+    def write_shared(self, data: bytes, count: int) -> bool:
+        """Write what others are given, too; only while it ``is_clear``. False: the socket is full now."""
+        self._meter.messages_sent += count
+        self._meter.bytes_sent += len(data)
+        self.sent_at = self._loop.time()
+        self.is_blocked = not self._connection.write(data)
+        if self.is_blocked:
+            self._guard()
+        return not self.is_blocked
 
     def flush(self) -> None:
         """Give the socket what it takes now."""
-        if self._scheduled is not None:
-            self._scheduled.cancel()
-            self._scheduled = None
-        while self._frames and not self._is_blocked and not self._is_closed:
-            self._is_blocked = not self._connection.write(self._batch())
-        self._guard()
-        self._report_drained()
-
-    def _on_filled(self) -> None:
-        """The socket is full, by whatever was written: a pong, too."""
-        self._is_blocked = True
-        self._guard()
-
-    def _guard(self) -> None:
-        if self._is_closed:
-            return
-        if self._is_blocked and self._watch is None and self._send_timeout < float("inf"):
-            self._unsent = self._connection.unsent
-            self._progress_at = self._loop.time()
-            self._watch = self._loop.call_later(self._watch_interval, self._look)
+        self._is_scheduled = False
+        if self._items:
+            self._note_most()
+            while self._items and not self.is_blocked and not self.is_closed:
+                data, count = self.take(MAX_WRITE_BYTES)
+                self._meter.messages_sent += count
+                self._meter.bytes_sent += len(data)
+                self.sent_at = self._loop.time()
+                self.is_blocked = not self._connection.write(data)
+        if self.is_blocked:
+            self._guard()
+        if self._waiters:
+            self._report()
 
     @property
     def is_filling(self) -> bool:
         """Whether half of a bound is met: who fills it had better wait."""
-        return self.size * 2 > self.max_bytes or len(self._frames) * 2 > self.max_messages
+        return self.size * 2 > self.max_bytes or len(self) * 2 > self.max_messages
 
     async def relieve(self) -> None:
         """Wait until it is filling no more, or closed: ``send_timeout`` ends a client that takes nothing."""
         self.flush()
-        if self.is_filling and not self._is_closed:
-            if self._relieved is None:
-                self._relieved = self._loop.create_future()
-            await asyncio.shield(self._relieved)
+        await self._until(lambda: not self.is_filling)
 
     async def drain(self) -> None:
         """Wait until the socket has taken everything, or the outbox is closed."""
+        for shared in self.shared:
+            shared.bring_up(self)
         self.flush()
-        if (self._frames or self._is_blocked) and not self._is_closed:
-            if self._drained is None:
-                self._drained = self._loop.create_future()
-            await asyncio.shield(self._drained)
+        await self._until(lambda: not (self._items or self.is_blocked))
 
     def close(self) -> None:
         """Drop what waits; nothing is accepted any more."""
-        self._is_closed = True
-        self._frames.clear()
-        self.size = 0
+        self._note_most()
+        self.is_closed = True
+        self.clear()
+        for shared in self.shared:
+            shared.remove(self)
         if self._watch is not None:
             self._watch.cancel()
-        if self._scheduled is not None:
-            self._scheduled.cancel()
-        self._report_drained()
+        self._report()
 
     @property
     def _watch_interval(self) -> float:
         return min(WATCH_INTERVAL, self._send_timeout / 4)
 
-    def _is_over(self, size: int) -> bool:
-        return bool(self._frames) and (
-            self.size + size > self.max_bytes or len(self._frames) >= self.max_messages
-        )
+    def _find_room(self, size: int) -> None:
+        self.flush()  # a burst within one turn is our doing, not the client's
+        self._note_most()
+        for outlet in self.make_room(size):
+            self._meter.count_drop(outlet.operation, "oldest")
 
-    def _overflow(self, size: int) -> str:
-        if len(self._frames) >= self.max_messages:
+    def _note_most(self) -> None:
+        self._size_most = max(self._size_most, self.size)
+        self._messages_most = max(self._messages_most, len(self))
+
+    def _overflow(self, outlet: Outlet | None = None) -> str:
+        """Which bound a message has no room in."""
+        if len(self) >= self.max_messages:
             return f"slow client: more than {self.max_messages} messages wait for it (outbox maxMessages)"
+        if outlet is not None and (outlet.max_bytes or outlet.max_messages):
+            bounds = f"maxBytes {outlet.max_bytes}, maxMessages {outlet.max_messages}"
+            return f"slow client: too much of {outlet.operation} waits for it (outbox operations: {bounds})"
         return f"slow client: more than {self.max_bytes} bytes wait for it (outbox maxBytes)"
 
-    def _batch(self) -> bytes:
-        """As many whole frames as go into one write; at least one."""
-        frames = self._frames
-        batch = [frames.popleft()]
-        size = len(batch[0])
-        while frames and size + len(frames[0]) <= MAX_WRITE_BYTES:
-            size += len(frames[0])
-            batch.append(frames.popleft())
-        self.size -= size
-        return batch[0] if len(batch) == 1 else b"".join(batch)
+    def _on_filled(self) -> None:
+        """The socket is full, by whatever was written: a pong, too."""
+        self.is_blocked = True
+        self._guard()
 
     def _on_drained(self) -> None:
-        self._is_blocked = False
+        self.is_blocked = False
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
         self.flush()
+
+    def _guard(self) -> None:
+        if self._watch is None and not self.is_closed and self._send_timeout < float("inf"):
+            self._unsent = self._connection.unsent
+            self._progress_at = self._loop.time()
+            self._watch = self._loop.call_later(self._watch_interval, self._look)
 
     def _look(self) -> None:
         """Has the client taken anything since the last look?"""
@@ -201,20 +297,31 @@ class Outbox:
             self._unsent, self._progress_at = unsent, now
         if now - self._progress_at >= self._send_timeout:
             reason = f"slow client: took nothing for {self._send_timeout:g} s (sendTimeout)"
-            self._give_up(SlowClientError(reason, is_timeout=True))
+            self._give_up(reason, is_timeout=True)
         else:
             self._watch = self._loop.call_later(self._watch_interval, self._look)
 
-    def _give_up(self, error: SlowClientError) -> None:
-        self.close()
-        self._on_slow(error)
+    def _give_up(self, reason: str, operation: str = "", *, is_timeout: bool = False) -> None:
+        if not self.is_closed:
+            self.close()
+            self._on_slow(SlowClientError(reason, operation, is_timeout=is_timeout))
 
-    def _report_drained(self) -> None:
-        if self._relieved is not None and (self._is_closed or not self.is_filling):
-            relieved, self._relieved = self._relieved, None
-            if not relieved.done():
-                relieved.set_result(None)
-        if self._drained is not None and (self._is_closed or not (self._frames or self._is_blocked)):
-            drained, self._drained = self._drained, None
-            if not drained.done():
-                drained.set_result(None)
+    async def _until(self, is_so: Callable[[], bool]) -> None:
+        while not (self.is_closed or is_so()):
+            self._waiters = self._waiters or []
+            waiter = (is_so, self._loop.create_future())
+            self._waiters.append(waiter)
+            await waiter[1]
+
+    def _report(self) -> None:
+        """Wake those who wait for what is so now."""
+        waiters, self._waiters = self._waiters or [], None
+        for waiter in waiters:
+            is_so, woken = waiter
+            if woken.done():
+                continue  # cancelled
+            if self.is_closed or is_so():
+                woken.set_result(None)
+            else:
+                self._waiters = self._waiters or []
+                self._waiters.append(waiter)

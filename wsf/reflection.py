@@ -19,6 +19,7 @@ from wsf.contracts import (
     fault_attributes,
     operation_attributes,
 )
+from wsf.delivery import Delivery
 from wsf.description import (
     REQUIRED,
     ContractDescription,
@@ -174,12 +175,18 @@ def _operations(contract: type[Any], contract_name: str, namespace: str) -> Iter
     """
     action_base = f"{namespace.removesuffix('/')}/{contract_name}" if namespace else f"urn:{contract_name}"
     seen: dict[str, str] = {}
+    of_callback = getattr(contract_attributes(contract), "is_callback", False)
     for base in reversed(contract.__mro__):
         for method, function in vars(base).items():
             attributes = operation_attributes(function)
             if attributes is None:
                 _refuse_unmarked(contract, base, method, function)
                 continue
+            if attributes.delivery is not None and not of_callback:
+                raise ContractError(
+                    f"{base.__qualname__}.{method} ({_location(function)}) has a delivery: that is for what "
+                    f"a client is sent, an operation of a @callback_contract"
+                )
             operation = _operation(f"{contract.__qualname__}.{method}", function, attributes, action_base)
             where = f"{base.__qualname__}.{method}"
             if operation.name in seen:
@@ -225,6 +232,8 @@ def _operation(
         raise ContractError(f"{where} is one-way but has a reply_action: drop one of them")
     if attributes.is_one_way and fault_attributes(function):
         raise ContractError(f"{where} is one-way but declares a fault: nobody would get it; drop one of them")
+    if attributes.delivery is not None:
+        _check_delivery(where, attributes, parameters)
     name = _xml_name(attributes.name or function.__name__)
     reply = attributes.reply_action or f"{action_base}/{name}Response"
     return OperationDescription(
@@ -239,7 +248,26 @@ def _operation(
         result=result,
         location=_location(function),
         faults=_faults(where, function, f"{action_base}/{name}"),
+        delivery=attributes.delivery or Delivery.DISCONNECT,
     )
+
+
+def _check_delivery(
+    where: str, attributes: OperationAttributes, parameters: tuple[ParameterDescription, ...]
+) -> None:
+    given: object = attributes.delivery
+    if not isinstance(given, Delivery):
+        raise ContractError(f"{where}: delivery={given!r} is no wsf.Delivery: write Delivery.DROP_OLDEST")
+    if not attributes.is_one_way:
+        raise ContractError(
+            f"{where} has a delivery, but is not one-way: who waits for an answer is answered or told why not"
+        )
+    names = [parameter.name for parameter in parameters]
+    if isinstance(given.key, str) and given.key.partition(".")[0] not in names:
+        raise ContractError(
+            f"{where}: delivery=Delivery.latest({given.key!r}) names no parameter of it; there are: "
+            f"{', '.join(names) or 'none'}"
+        )
 
 
 def _faults(where: str, function: Any, action_base: str) -> tuple[FaultDescription, ...]:

@@ -5,8 +5,10 @@ The rooms are static, as in the blog's program: the object of a call or of a ses
 
 import asyncio
 from typing import ClassVar, Final, Protocol
+from weakref import WeakValueDictionary
 
 from chatservice import ChatServiceCallback, ChatServiceImplementation
+from chatservice.service import ChatRoom
 from wsf import (
     ConcurrencyMode,
     InstanceContextMode,
@@ -49,7 +51,7 @@ class Database(Protocol):
 class _Service(ChatServiceImplementation, Echo, Database):
     """The chat as it is, an echo, and a query."""
 
-    _ROOMS: ClassVar[dict[str, dict[str, ChatServiceCallback]]] = {}
+    _ROOMS: ClassVar[WeakValueDictionary[str, ChatRoom]] = WeakValueDictionary()
 
     def __init__(self) -> None:
         self.rooms = self._ROOMS

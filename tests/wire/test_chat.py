@@ -54,7 +54,7 @@ async def hears_nothing_but(client: ClientConnection, expected: str) -> None:
 def rooms(host: ServiceHost) -> dict[str, set[str]]:
     instancing: Any = host._instancing  # what is in the rooms is the service's own affair: look inside
     service = instancing.for_call(None).instance
-    return {name: set(room) for name, room in service.rooms.items()}
+    return {name: set(room.keys) for name, room in service.rooms.items()}
 
 
 @pytest.mark.parametrize("file", ["app.yaml", "App.config"])

@@ -730,7 +730,7 @@ class TestErrorHandlers:
 
         class Counting(ErrorHandler):
             def handle_error(self, error: Exception) -> bool:
-                sent.append(host.counters().messages_sent)
+                sent.append(host.counters().messages_sent + host.counters().outbox_messages)
                 with pytest.raises(Exception, match="no operation here"):
                     OperationContext.current()
                 return True

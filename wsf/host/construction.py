@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from wsf.behaviors import InstanceContextMode, ServiceBehavior
+from wsf.behaviors import InstanceContextMode, OutboxSettings, ServiceBehavior
 from wsf.description import ContractDescription, ServiceDescription
 from wsf.errors import ContractError
 from wsf.extensions import Behavior, DispatchRuntime
@@ -16,6 +16,7 @@ __all__ = (
     "check_asynchronous",
     "check_creatable",
     "check_one_description",
+    "check_outbox_operations",
     "extended",
     "make_instancing",
     "service_type_of",
@@ -81,6 +82,22 @@ def check_one_description(contracts: Iterable[ContractDescription]) -> None:
             raise ContractError(
                 f"{other.contract_type.__qualname__} and {contract.contract_type.__qualname__} are both "
                 f"{contract.namespace}{contract.name}: give one of them another name= or namespace="
+            )
+
+
+def check_outbox_operations(settings: OutboxSettings, contracts: Iterable[ContractDescription]) -> None:
+    """Refuse bounds for a callback operation that there is none of.
+
+    Raises:
+        ContractError: With those that there are.
+    """
+    callbacks = [contract.callback for contract in contracts if contract.callback is not None]
+    names = sorted({operation.name for callback in callbacks for operation in callback.operations})
+    for bounded in settings.operations:
+        if bounded.name not in names:
+            raise ContractError(
+                f"outbox: operations: {bounded.name!r} is no callback operation; there are: "
+                f"{', '.join(names) or 'none'}"
             )
 
 

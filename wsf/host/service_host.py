@@ -33,10 +33,12 @@ from wsf.errors import (
 )
 from wsf.extension_collection import ExtensionCollection
 from wsf.extensions import Behavior
+from wsf.flushing import FlushSchedule
 from wsf.host.construction import (
     check_asynchronous,
     check_creatable,
     check_one_description,
+    check_outbox_operations,
     extended,
     make_instancing,
     service_type_of,
@@ -229,6 +231,7 @@ class ServiceHost(HostLife):
         if not self._endpoints:
             raise ContractError(f"{self.name} has no endpoints: add one, in the configuration or in code")
         check_one_description([endpoint.contract for endpoint in self._endpoints])
+        check_outbox_operations(self._outbox, [endpoint.contract for endpoint in self._endpoints])
         for endpoint in self._endpoints:
             check_at_open(endpoint.contract)
             endpoint.binding.check(endpoint.contract)
@@ -250,6 +253,7 @@ class ServiceHost(HostLife):
             self._includes_detail,
             self._behavior.strict_callbacks,
             self,
+            schedule=FlushSchedule(self._outbox.linger),
         )
         wires: dict[int, object] = {}
         for endpoint in self._endpoints:

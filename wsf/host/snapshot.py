@@ -1,6 +1,7 @@
 """One moment of a host, in numbers."""
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import attrs
 
@@ -25,6 +26,8 @@ def snapshot(
 ) -> Counters:
     """What happened so far, what is going on in the open sessions, and the bounds of both."""
     counted = attrs.asdict(meter)
+    for mapping in ("messages_dropped", "clients_cut"):
+        counted[mapping] = MappingProxyType(counted[mapping])
     for most, size in (
         ("outbox_messages_most", lambda channel: channel.outbox.messages_most),
         ("outbox_bytes_most", lambda channel: channel.outbox.size_most),

@@ -1,0 +1,127 @@
+"""What many clients are sent together: joined once, written to each at the end of the loop's turn.
+
+A client that falls behind leaves the batch, and has its own outbox, bounds and policies; it comes back when
+it has caught up. Order on each connection is the order of acceptance, whatever else it is sent meanwhile.
+"""
+
+from collections.abc import Hashable
+from typing import Final, NamedTuple
+
+from wsf.outbox import MAX_WRITE_BYTES, Outbox
+from wsf.waiting import Outlet
+
+__all__ = ("Batch",)
+
+#: messages in one write: as many as an outbox holds by default
+MAX_BATCH_MESSAGES: Final = 1024
+
+
+class _Item(NamedTuple):
+    frame: bytes
+    outlet: Outlet
+    key: Hashable
+
+
+class Batch:
+    """The frames of one turn for all of its members. All members have the same wire: encoding and framing."""
+
+    __slots__ = ("_ahead", "_behind", "_elsewhere", "_items", "_members", "_size")
+
+    def __init__(self) -> None:
+        self._members: dict[Outbox, None] = {}
+        self._behind: dict[Outbox, None] = {}
+        self._elsewhere: dict[Outbox, None] = {}  # members of other batches, too
+        self._items: list[_Item] = []
+        self._size = 0
+        self._ahead: dict[Outbox, int] = {}  # how many items a member has already
+
+    def __len__(self) -> int:
+        """Members."""
+        return len(self._members) + len(self._behind)
+
+    def add(self, outbox: Outbox) -> None:
+        """A member, from the next frame on."""
+        if self._items:
+            self._ahead[outbox] = len(self._items)
+        self._members[outbox] = None
+        outbox.shared += (self,)
+        self._note_sharing(outbox)
+
+    def remove(self, outbox: Outbox) -> None:
+        """A member no more; it gets what has been accepted for it. Nothing happens if it is none."""
+        if outbox not in self._members and outbox not in self._behind:
+            return
+        self.bring_up(outbox)
+        self._members.pop(outbox, None)
+        self._behind.pop(outbox, None)
+        self._ahead.pop(outbox, None)
+        self._elsewhere.pop(outbox, None)
+        outbox.shared = tuple(shared for shared in outbox.shared if shared is not self)
+        self._note_sharing(outbox)
+
+    def put(self, frame: bytes, outlet: Outlet, key: Hashable = None) -> int:
+        """Accept a frame for every member; how many it was accepted for. The others' operation dropped it."""
+        for outbox in self._elsewhere:
+            for other in outbox.shared:
+                if other is not self:
+                    other.bring_up(outbox)
+        if self._size + len(frame) > MAX_WRITE_BYTES or len(self._items) >= MAX_BATCH_MESSAGES:
+            self.flush()
+        accepted = 0
+        for outbox in tuple(self._behind):
+            if outbox.is_clear:
+                self._come_back(outbox)
+            else:
+                accepted += outbox.deliver(frame, outlet, key)
+        if not self._members:
+            return accepted
+        if not self._items:
+            next(iter(self._members)).schedule.add_batch(self)
+        self._items.append(_Item(frame, outlet, key))
+        self._size += len(frame)
+        return accepted + len(self._members)
+
+    def bring_up(self, outbox: Outbox) -> None:
+        """See ``Shared``."""
+        count = len(self._items)
+        if count and outbox in self._members:
+            start = self._ahead.get(outbox, 0)
+            self._ahead[outbox] = count
+            for item in self._items[start:]:
+                outbox.deliver(*item)
+
+    def flush(self) -> None:
+        """Write to every member what it has not got."""
+        items, self._items, self._size = self._items, [], 0
+        ahead, self._ahead = self._ahead, {}
+        if not items:
+            return
+        data = items[0].frame if len(items) == 1 else b"".join([item.frame for item in items])
+        for outbox in tuple(self._members):
+            if outbox.is_clear and outbox not in ahead:
+                if not outbox.write_shared(data, len(items)):
+                    self._fall_behind(outbox)
+            else:
+                for item in items[ahead.get(outbox, 0) :]:
+                    outbox.deliver(*item)
+                if outbox.is_blocked:
+                    self._fall_behind(outbox)
+
+    def _fall_behind(self, outbox: Outbox) -> None:
+        if self._members.pop(outbox, self) is None:
+            self._behind[outbox] = None
+
+    def _come_back(self, outbox: Outbox) -> None:
+        del self._behind[outbox]
+        self._members[outbox] = None
+        if self._items:
+            self._ahead[outbox] = len(self._items)
+
+    def _note_sharing(self, outbox: Outbox) -> None:
+        """Know who is in several batches: what these send it must not overtake one another."""
+        for shared in outbox.shared:
+            if isinstance(shared, Batch):
+                if len(outbox.shared) > 1:
+                    shared._elsewhere[outbox] = None
+                else:
+                    shared._elsewhere.pop(outbox, None)

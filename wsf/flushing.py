@@ -1,0 +1,67 @@
+"""When what waits is written: once in each turn of the event loop, for all connections by one callback.
+
+A turn of the loop handles everything that has arrived; what it sends meanwhile goes out at its end, each
+client's in one write. ``linger`` waits a little longer, and gathers more.
+"""
+
+import asyncio
+import logging
+from typing import Protocol
+
+__all__ = ("FlushSchedule", "Flushable")
+
+logger = logging.getLogger(__name__)
+
+
+class Flushable(Protocol):
+    """What may have something to write."""
+
+    def flush(self) -> None:
+        """Write it."""
+        ...
+
+
+class FlushSchedule:
+    """One host's.
+
+    Args:
+        linger: s that the first message of a write may wait for others; 0: until the loop's turn ends.
+    """
+
+    __slots__ = ("_batches", "_is_due", "_linger", "_outboxes")
+
+    def __init__(self, linger: float = 0.0) -> None:
+        self._linger = linger
+        self._is_due = False
+        self._batches: list[Flushable] = []
+        self._outboxes: list[Flushable] = []
+
+    def add(self, outbox: Flushable) -> None:
+        """Have one connection's messages written, soon."""
+        self._outboxes.append(outbox)
+        if not self._is_due:
+            self._set_due()
+
+    def add_batch(self, batch: Flushable) -> None:
+        """Have what many connections share written, before what each has for itself."""
+        self._batches.append(batch)
+        if not self._is_due:
+            self._set_due()
+
+    def _set_due(self) -> None:
+        self._is_due = True
+        loop = asyncio.get_running_loop()
+        if self._linger:
+            loop.call_later(self._linger, self._flush)
+        else:
+            loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._is_due = False
+        batches, self._batches = self._batches, []
+        outboxes, self._outboxes = self._outboxes, []
+        for flushable in (*batches, *outboxes):
+            try:
+                flushable.flush()
+            except Exception:  # one connection's trouble is no other's
+                logger.exception("what waited could not be written")
