@@ -1,7 +1,7 @@
 """A session's life: it opens, and closes, faults or is aborted, each event at most once and in WCF's order.
 
-The law: whoever ends a session waits for the same end; what was accepted for the client goes out before our close
-frame, and nothing after it. WCF: CommunicationObject, ServiceChannel.
+The law: whoever ends a session waits for the same end; what was accepted for the client goes out before our
+close frame, and nothing after it. WCF: CommunicationObject, ServiceChannel.
 """
 
 import asyncio
