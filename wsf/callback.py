@@ -46,9 +46,21 @@ class CallbackOperation:
     Attributes:
         title: ``Contract.method``, for messages to the service's author.
         outlet: What gives way when a client does not keep up.
+        is_raw: Whether its one argument is the message itself.
+        blocks: Whether its caller waits for room.
     """
 
-    __slots__ = ("_action", "_count", "_is_raw", "_key", "description", "formatter", "outlet", "title")
+    __slots__ = (
+        "_action",
+        "_count",
+        "_key",
+        "blocks",
+        "description",
+        "formatter",
+        "is_raw",
+        "outlet",
+        "title",
+    )
 
     def __init__(
         self,
@@ -63,7 +75,8 @@ class CallbackOperation:
         self.outlet = settings.outlet(self.title, operation)
         self._action = encoding.actions_of(contract, operation)[0] if encoding.carries_replies else None
         self._count = len(operation.parameters)
-        self._is_raw = isinstance(self.formatter, RawFormatter) and self._action is None and self._count == 1
+        self.is_raw = isinstance(self.formatter, RawFormatter) and self._action is None and self._count == 1
+        self.blocks = operation.delivery.mode is DeliveryMode.BLOCK
         self._key = _key_of(operation)
 
     def arguments(self, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
@@ -82,7 +95,7 @@ class CallbackOperation:
         Raises:
             TypeError, ValueError: An argument cannot be written as what the contract promises.
         """
-        message: Message = arguments[0] if self._is_raw else self.formatter.serialize_request(arguments)
+        message: Message = arguments[0] if self.is_raw else self.formatter.serialize_request(arguments)
         if self._action is not None and message.action != self._action:
             message = attrs.evolve(message, action=self._action)
         return message
@@ -152,6 +165,8 @@ def _proxy_class(contract: ContractDescription, encoding: Any, settings: OutboxS
 
 
 def _one_way(operation: CallbackOperation) -> Call:
+    if operation.is_raw and operation.outlet.is_plain and not operation.blocks:
+        return _one_way_message(operation)
     bind, message_of, key_of, outlet = operation.arguments, operation.message, operation.key, operation.outlet
 
     async def call(self: Any, *arguments: Any, **named: Any) -> None:
@@ -170,7 +185,26 @@ def _one_way(operation: CallbackOperation) -> Call:
         message = _with_outgoing(message_of(bind(arguments, named)), channel)
         await channel.send_in_time(message, outlet)
 
-    return block if outlet.delivery.mode is DeliveryMode.BLOCK else call
+    return block if operation.blocks else call
+
+
+def _one_way_message(operation: CallbackOperation) -> Call:
+    """The plain case, which every room of a chat is made of: nothing is called that need not be."""
+    outlet, title = operation.outlet, operation.title
+
+    async def call(self: Any, message: Message) -> None:
+        channel: DuplexSessionChannel = self._channel
+        if channel.state is OPENED and not channel.sending:
+            channel.outbox.append(message.encodings.get(channel.wire) or channel.frame(message), title)
+        else:
+            channel.demand_opened()
+            channel.send(_with_outgoing(message, channel), outlet=outlet)
+
+    # the parameter has the contract's name: who calls by name is bound by Python itself
+    parameter = operation.description.parameters[0].name
+    _, _, *others = call.__code__.co_varnames
+    call.__code__ = call.__code__.replace(co_varnames=("self", parameter, *others))
+    return call
 
 
 def _two_way(operation: CallbackOperation) -> Call:

@@ -57,11 +57,18 @@ class FlushSchedule:
             loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        self._is_due = False
         batches, self._batches = self._batches, []
+        _flush_all(batches)  # what these hand to an outbox goes out with the rest, now
         outboxes, self._outboxes = self._outboxes, []
-        for flushable in (*batches, *outboxes):
-            try:
-                flushable.flush()
-            except Exception:  # one connection's trouble is no other's
-                logger.exception("what waited could not be written")
+        self._is_due = False
+        if self._batches:
+            self._set_due()
+        _flush_all(outboxes)
+
+
+def _flush_all(flushables: list[Flushable]) -> None:
+    for flushable in flushables:
+        try:
+            flushable.flush()
+        except Exception:  # one connection's trouble is no other's
+            logger.exception("what waited could not be written")

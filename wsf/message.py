@@ -99,6 +99,7 @@ class Message:
         message_id: Set if the sender waits for a reply: a ``str`` of our own making, or ``bytes``: the
             peer's id as the peer wrote it. WCF: MessageHeaders.MessageId.
         relates_to: The ``message_id`` that this is the reply to. WCF: MessageHeaders.RelatesTo.
+        encodings: Its bytes by the wires it has been sent on; see ``encoded_once``.
         fault: What went wrong, in place of a body; in a message with a ``message_id``, why it is no request.
 
     WCF: Message, ByteStreamMessage.CreateMessage.
@@ -111,7 +112,7 @@ class Message:
     properties: Mapping[str, object] = field(default=_NO_PROPERTIES, hash=False)
     message_id: str | bytes | None = None
     relates_to: str | bytes | None = None
-    _encodings: dict[Hashable, bytes] = field(factory=dict, init=False, eq=False, repr=False)
+    encodings: dict[Hashable, bytes] = field(factory=dict, init=False, eq=False, repr=False)
 
     @classmethod
     def create(cls, body: object, message_type: MessageType = MessageType.TEXT) -> "Message":
@@ -162,9 +163,9 @@ class Message:
 
         ``wire`` stands for everything the bytes depend on: the encoding and the framing below it.
         """
-        encoded = self._encodings.get(wire)
+        encoded = self.encodings.get(wire)
         if encoded is None:
-            encoded = self._encodings[wire] = encode(self)
+            encoded = self.encodings[wire] = encode(self)
         return encoded
 
 

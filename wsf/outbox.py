@@ -137,17 +137,15 @@ class Outbox(WaitingMessages):
         """
         if self.is_closed:
             return False
-        for shared in self.shared:
-            shared.bring_up(self)
-        size = len(frame)
-        if self._items and (
-            self.size + size > self.max_bytes or len(self._items) - self._dropped >= self.max_messages
-        ):
+        if self.shared:
+            self._bring_up()
+        items, size = self._items, len(frame)
+        if items and (self.size + size > self.max_bytes or len(items) - self._dropped >= self.max_messages):
             self._find_room(size)
             if not self.has_room(size):
                 self._give_up(self._overflow(), operation)
                 return False
-        self._items.append(frame)  # as put() does, without the call: a room of a thousand comes by here
+        self._items.append(frame)  # as put() does, without the call: every message to every client comes by
         self.size += size
         if not (self._is_scheduled or self.is_blocked):
             self._is_scheduled = True
@@ -160,8 +158,7 @@ class Outbox(WaitingMessages):
             return self.append(frame, outlet.operation)
         if self.is_closed:
             return False
-        for shared in self.shared:
-            shared.bring_up(self)
+        self._bring_up()
         if not self.has_room(len(frame)):
             self.flush()  # a burst within one turn is our doing, not the client's
         offer, older = self.offer(frame, outlet, key)
@@ -186,8 +183,7 @@ class Outbox(WaitingMessages):
         self._blocking = self._blocking or asyncio.Lock()
         try:
             async with asyncio.timeout(finite(timeout)), self._blocking:
-                for shared in self.shared:
-                    shared.bring_up(self)
+                self._bring_up()
                 self.flush()
                 await self._until(lambda: self.has_room(len(frame)))
                 return self.append(frame, operation)
@@ -233,8 +229,7 @@ class Outbox(WaitingMessages):
 
     async def drain(self) -> None:
         """Wait until the socket has taken everything, or the outbox is closed."""
-        for shared in self.shared:
-            shared.bring_up(self)
+        self._bring_up()
         self.flush()
         await self._until(lambda: not (self._items or self.is_blocked))
 
@@ -252,6 +247,11 @@ class Outbox(WaitingMessages):
     @property
     def _watch_interval(self) -> float:
         return min(WATCH_INTERVAL, self._send_timeout / 4)
+
+    def _bring_up(self) -> None:
+        """What has been accepted for this client and others together comes first."""
+        for shared in self.shared:
+            shared.bring_up(self)
 
     def _find_room(self, size: int) -> None:
         self.flush()  # a burst within one turn is our doing, not the client's

@@ -141,7 +141,7 @@ class WaitingMessages:
         if waiting is not None and self._replace(waiting, frame, account):
             return Offer.REPLACED, 0
         while not self._fits(len(frame), outlet, account):
-            if not account.places:
+            if not (account.places and self._would_fit(len(frame), account)):
                 is_loss = mode in (DeliveryMode.DROP_OLDEST, DeliveryMode.DROP_NEWEST)
                 return (Offer.DROPPED if is_loss else Offer.REFUSED), older
             self._drop_oldest(outlet, account)
@@ -214,6 +214,11 @@ class WaitingMessages:
             (outlet.max_bytes is not None and account.size + size > outlet.max_bytes)
             or (outlet.max_messages is not None and account.messages >= outlet.max_messages)
         )
+
+    def _would_fit(self, size: int, account: _Account) -> bool:
+        """Whether there would be room without an operation's messages: else none of them goes in vain."""
+        count = len(self) - account.messages
+        return not count or (self.size - account.size + size <= self.max_bytes and count < self.max_messages)
 
     def _replace(self, place: _Place, frame: bytes, account: _Account) -> bool:
         """Put a newer value in an older one's place, unless it is too much larger."""
