@@ -1,4 +1,4 @@
-"""Laws of a batch: one join for all, each connection's order, and who falls behind is nobody else's trouble."""
+"""Laws of a batch: one join for all, each connection's order, and who falls behind is no other's trouble."""
 
 import asyncio
 from typing import Any

@@ -59,7 +59,7 @@ def test_what_a_client_calls_has_no_delivery() -> None:
         @operation_contract(is_one_way=True, delivery=Delivery.DROP_NEWEST)
         async def order(self, what: str) -> None: ...
 
-    with pytest.raises(ContractError, match="Shop.order.*has a delivery"):
+    with pytest.raises(ContractError, match=r"Shop\.order.*has a delivery"):
         describe(Shop)
 
 

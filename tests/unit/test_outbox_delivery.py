@@ -1,4 +1,4 @@
-"""Laws of an outbox over its bound: each operation's messages give way as their delivery says, and are counted."""
+"""Laws of an outbox over its bound: a message gives way as its operation says, and that is counted."""
 
 import asyncio
 from typing import Any
