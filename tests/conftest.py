@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.clock import Clock
+
 __all__ = ("require_tool",)
 
 _Found = TypeVar("_Found")
@@ -44,6 +46,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return _HeavyTogether(config, log) if config.getoption("dist") == "load" else None
 
 
+@pytest.fixture
+async def clock() -> Clock:
+    """The clock of this test's event loop."""
+    return Clock()
+
+
 @pytest.fixture(autouse=True)
 def _tasks_end(request: pytest.FixtureRequest) -> None:
     if inspect.iscoroutinefunction(getattr(request, "function", None)):
@@ -56,7 +64,7 @@ async def _tasks_end_with_their_test() -> AsyncIterator[None]:
     yield
     left = asyncio.all_tasks() - {asyncio.current_task()}
     if left:
-        _, left = await asyncio.wait(left, timeout=2)
+        _, left = await asyncio.wait(left, timeout=20)
     for task in left:
         task.cancel()
     assert not left, f"tasks outlive the test: {left}"
