@@ -8,6 +8,9 @@ import asyncio
 
 __all__ = ("Clock",)
 
+#: turns of the event loop: more than anything takes that waits for nothing but its turn
+TURNS = 20
+
 
 class Clock:
     """The running loop's. It goes on as ever, and ahead by what ``forward`` was told.
@@ -24,3 +27,9 @@ class Clock:
     def forward(self, seconds: float) -> None:
         """What is due by then happens in the next turn of the loop; what is due later, so much sooner."""
         self._ahead += seconds
+
+    async def elapse(self, seconds: float) -> None:
+        """Put it forward, and let happen what is due and waits for nobody else."""
+        self.forward(seconds)
+        for _ in range(TURNS):
+            await asyncio.sleep(0)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.clock import Clock
@@ -89,6 +90,9 @@ _complaints = _Complaints()
 
 
 def pytest_configure() -> None:
+    # an example takes as long as the machine needs: pytest's own timeout is the bound of a test
+    settings.register_profile("wsf", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("wsf")
     logging.getLogger("asyncio").addHandler(_complaints)
 
 

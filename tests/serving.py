@@ -14,7 +14,7 @@ import attrs
 from websockets.asyncio import client
 
 from tests.certificates import Certificates
-from tests.doubles import web_socket_binding
+from tests.doubles import DEADLINE, web_socket_binding
 from wsf import (
     ConcurrencyMode,
     InstanceContextMode,
@@ -30,6 +30,7 @@ from wsf.host import ServiceHost
 from wsf.transports.https import HttpsTransport
 
 __all__ = (
+    "DEADLINE",
     "Echo",
     "EchoCallback",
     "EchoService",
@@ -42,9 +43,6 @@ __all__ = (
 )
 
 ROOT = Path(__file__).parent.parent
-
-#: s until a wait in a test is a failure: far more than anything here takes
-DEADLINE = 20.0
 
 #: while it is set, what ``serving`` serves it serves over TLS, and clients made here trust that
 secure: Certificates | None = None
