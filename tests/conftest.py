@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.clock import Clock
+from tests.doubles import DEADLINE
 
 __all__ = ("require_tool",)
 
@@ -53,6 +54,12 @@ async def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is one too many has as much time to be told 503 as a busy machine may need."""
+    monkeypatch.setattr("wsf.transports._requests.REFUSAL_TIMEOUT", DEADLINE)
+
+
 @pytest.fixture(autouse=True)
 def _tasks_end(request: pytest.FixtureRequest) -> None:
     if inspect.iscoroutinefunction(getattr(request, "function", None)):
@@ -65,7 +72,7 @@ async def _tasks_end_with_their_test() -> AsyncIterator[None]:
     yield
     left = asyncio.all_tasks() - {asyncio.current_task()}
     if left:
-        _, left = await asyncio.wait(left, timeout=20)
+        _, left = await asyncio.wait(left, timeout=DEADLINE)
     for task in left:
         task.cancel()
     assert not left, f"tasks outlive the test: {left}"

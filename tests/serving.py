@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import os
+import random
 import re
+import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable
@@ -35,6 +37,8 @@ __all__ = (
     "EchoCallback",
     "EchoService",
     "connect",
+    "connection_of",
+    "free_port",
     "open_connection",
     "program",
     "serving",
@@ -110,6 +114,26 @@ async def open_connection(port: int) -> tuple[asyncio.StreamReader, asyncio.Stre
     """Bytes of a test's own making."""
     context = None if secure is None else secure.client()
     return await asyncio.open_connection("127.0.0.1", port, ssl=context)
+
+
+def free_port() -> int:
+    """For endpoints that must share one site: port 0 would be another one for each.
+
+    It is none of those that a system gives to whoever asks for any, so that nobody gets it by chance before
+    the host listens; and no other worker of this run looks for one there.
+    """
+    first = 10_000 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for port in random.sample(range(first, first + 1000), 1000):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            return port
+    raise AssertionError("every port is taken")
+
+
+def connection_of(host: ServiceHost) -> Any:
+    """The host's side of its only client's connection."""
+    ((channel,),) = (dispatcher.channels for dispatcher in host._dispatchers)
+    return channel.outbox._connection
 
 
 def web_socket_address(host: ServiceHost) -> str:
