@@ -130,12 +130,6 @@ def free_port() -> int:
     raise AssertionError("every port is taken")
 
 
-def connection_of(host: ServiceHost) -> Any:
-    """The host's side of its only client's connection."""
-    ((channel,),) = (dispatcher.channels for dispatcher in host._dispatchers)
-    return channel.outbox._connection
-
-
 def web_socket_address(host: ServiceHost) -> str:
     """What a client connects to."""
     return host.endpoints[0].address.replace("http", "ws", 1)
@@ -146,6 +140,14 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(DEADLINE):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+async def connection_of(host: ServiceHost) -> Any:
+    """The host's side of its only client's connection, as soon as it is a session."""
+    (dispatcher,) = host._dispatchers
+    await until(lambda: dispatcher.channels)
+    (channel,) = dispatcher.channels
+    return channel.outbox._connection
 
 
 class Program:

@@ -213,7 +213,7 @@ async def test_what_a_client_has_not_taken_is_known_to_the_byte_that_it_takes() 
         writer.transport.pause_reading()
         writer.write(masked(0x1, b"go"))
         await until(lambda: host.counters().messages_sent == 1)
-        connection = connection_of(host)
+        connection = await connection_of(host)
         await until(lambda: connection.unsent > 8_000_000)
         before = connection.unsent
         writer.transport.resume_reading()
@@ -237,7 +237,7 @@ async def test_half_a_record_is_a_sign_of_life(certificates: Certificates, clock
         await until(lambda: host.counters().sessions == 1)
         tls.write(masked(0x1, b"x" * 100))
         record = outgoing.read()
-        tap = connection_of(host)._tap
+        tap = (await connection_of(host))._tap
         for byte in record[:24]:  # a byte for each sixth: without them, the deadline would have passed twice
             heard_at = tap.heard_at
             await clock.elapse(interval / 6)

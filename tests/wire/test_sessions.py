@@ -293,8 +293,7 @@ async def test_a_peer_that_answers_pings_stays(clock: Clock) -> None:
         serving(binding=binding) as host,
         connect(web_socket_address(host), ping_interval=None) as client,
     ):
-        await until(lambda: host.counters().sessions == 1)
-        tap = connection_of(host)._tap
+        tap = (await connection_of(host))._tap
         for _ in range(3):  # three intervals of silence but for pongs
             heard_at = tap.heard_at
             clock.forward(KEEP_ALIVE)
@@ -316,8 +315,8 @@ async def test_keep_alive_never_cuts_a_client_that_the_host_itself_has_paused(cl
     async with serving(Slow, binding=binding) as host:
         async with connect(web_socket_address(host), ping_interval=None, max_queue=None) as client:
             sending = asyncio.create_task(send_for_ever(client))
-            await until(lambda: host.counters().calls == 1)
-            await until(lambda: not connection_of(host)._transport.is_reading())
+            transport = (await connection_of(host))._transport
+            await until(lambda: host.counters().calls == 1 and not transport.is_reading())
             for _ in range(5):
                 await clock.elapse(KEEP_ALIVE)
             assert not sending.done()
