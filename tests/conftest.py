@@ -8,7 +8,11 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
+
+from tests.clock import Clock
+from tests.doubles import DEADLINE
 
 __all__ = ("require_tool",)
 
@@ -44,6 +48,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return _HeavyTogether(config, log) if config.getoption("dist") == "load" else None
 
 
+@pytest.fixture
+async def clock() -> Clock:
+    """The clock of this test's event loop."""
+    return Clock()
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is one too many has as much time to be told 503 as a busy machine may need."""
+    monkeypatch.setattr("wsf.transports._requests.REFUSAL_TIMEOUT", DEADLINE)
+
+
 @pytest.fixture(autouse=True)
 def _tasks_end(request: pytest.FixtureRequest) -> None:
     if inspect.iscoroutinefunction(getattr(request, "function", None)):
@@ -56,7 +72,7 @@ async def _tasks_end_with_their_test() -> AsyncIterator[None]:
     yield
     left = asyncio.all_tasks() - {asyncio.current_task()}
     if left:
-        _, left = await asyncio.wait(left, timeout=2)
+        _, left = await asyncio.wait(left, timeout=DEADLINE)
     for task in left:
         task.cancel()
     assert not left, f"tasks outlive the test: {left}"
@@ -81,6 +97,9 @@ _complaints = _Complaints()
 
 
 def pytest_configure() -> None:
+    # an example takes as long as the machine needs: pytest's own timeout is the bound of a test
+    settings.register_profile("wsf", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("wsf")
     logging.getLogger("asyncio").addHandler(_complaints)
 
 

@@ -9,7 +9,10 @@ from wsf.errors import CloseCode, ConnectionClosedError
 from wsf.message import MessageType
 from wsf.transports.http import HttpTransport, WebSocketSettings, WebSocketTransportUsage
 
-__all__ = ("FakeConnection", "web_socket_binding")
+__all__ = ("DEADLINE", "FakeConnection", "web_socket_binding")
+
+#: s until a wait in a test is a failure: far more than anything takes, on a machine that is busy, too
+DEADLINE = 30.0
 
 
 def web_socket_binding(
@@ -62,7 +65,7 @@ class FakeConnection:
 
     async def has_written(self) -> None:
         """Wait until something has come out."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             while not self.written:
                 await asyncio.sleep(0)
 

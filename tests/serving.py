@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import os
+import random
 import re
+import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable
@@ -14,7 +16,7 @@ import attrs
 from websockets.asyncio import client
 
 from tests.certificates import Certificates
-from tests.doubles import web_socket_binding
+from tests.doubles import DEADLINE, web_socket_binding
 from wsf import (
     ConcurrencyMode,
     InstanceContextMode,
@@ -30,10 +32,13 @@ from wsf.host import ServiceHost
 from wsf.transports.https import HttpsTransport
 
 __all__ = (
+    "DEADLINE",
     "Echo",
     "EchoCallback",
     "EchoService",
     "connect",
+    "connection_of",
+    "free_port",
     "open_connection",
     "program",
     "serving",
@@ -42,9 +47,6 @@ __all__ = (
 )
 
 ROOT = Path(__file__).parent.parent
-
-#: s until a wait in a test is a failure: far more than anything here takes
-DEADLINE = 20.0
 
 #: while it is set, what ``serving`` serves it serves over TLS, and clients made here trust that
 secure: Certificates | None = None
@@ -114,6 +116,20 @@ async def open_connection(port: int) -> tuple[asyncio.StreamReader, asyncio.Stre
     return await asyncio.open_connection("127.0.0.1", port, ssl=context)
 
 
+def free_port() -> int:
+    """For endpoints that must share one site: port 0 would be another one for each.
+
+    It is none of those that a system gives to whoever asks for any, so that nobody gets it by chance before
+    the host listens; and no other worker of this run looks for one there.
+    """
+    first = 10_000 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for port in random.sample(range(first, first + 1000), 1000):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            return port
+    raise AssertionError("every port is taken")
+
+
 def web_socket_address(host: ServiceHost) -> str:
     """What a client connects to."""
     return host.endpoints[0].address.replace("http", "ws", 1)
@@ -124,6 +140,14 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(DEADLINE):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+async def connection_of(host: ServiceHost) -> Any:
+    """The host's side of its only client's connection, as soon as it is a session."""
+    (dispatcher,) = host._dispatchers
+    await until(lambda: dispatcher.channels)
+    (channel,) = dispatcher.channels
+    return channel.outbox._connection
 
 
 class Program:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, expect, sync_playwright
 
 from tests.conftest import require_tool
+from tests.serving import free_port
 
 ROOT = Path(__file__).parents[2]
 LINE_LIMIT = 20  # seconds
@@ -33,13 +33,6 @@ addEventListener("securitypolicyviolation", ({violatedDirective, blockedURI}) =>
 
 
 expect.set_options(timeout=15_000)  # a busy machine is slow, not wrong
-
-
-def free_port() -> int:
-    """A port that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Host:

@@ -21,7 +21,7 @@ CONFIG = Path(__file__).parents[2] / "config"
 
 LINE = re.compile(r"f(\.\w+)?:[1-9][0-9]*:[1-9][0-9]*: .+")
 
-#: s that the slowest file may take: a bound for a busy machine, not a promise
+#: s of a processor that the slowest file may take: a bound for a slow machine, not a promise
 SOON = 20.0
 
 
@@ -147,9 +147,9 @@ ATTACKS: list[tuple[Read, str]] = [
 
 @pytest.mark.parametrize(("read", "text"), ATTACKS)
 def test_a_known_attack_is_refused_soon_and_with_its_place(read: Read, text: str) -> None:
-    begin = time.monotonic()
+    begin = time.process_time()
     assert outcome(read, text) != ""
-    assert time.monotonic() - begin < SOON
+    assert time.process_time() - begin < SOON
 
 
 @pytest.mark.parametrize(
@@ -278,8 +278,8 @@ def test_any_tree_of_our_words_is_a_configuration_or_lines_with_places(
 def test_a_file_full_of_mistakes_is_refused_soon(text: str, tmp_path: Path) -> None:
     file = tmp_path / "f.yaml"
     file.write_text(text)
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(ConfigurationError) as raised:
         load(file)
-    assert time.monotonic() - begin < SOON
+    assert time.process_time() - begin < SOON
     assert MAX_PROBLEMS <= len(raised.value.problems) <= 3 * MAX_PROBLEMS

@@ -113,6 +113,7 @@ async def test_a_burst_of_connections_does_not_get_past_the_bound(tmp_path: Path
     assert "Traceback" not in err
 
 
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize(("taken", "expected"), [(1, b" 101 "), (2, b" 503 ")])
 async def test_the_descriptors_are_shared_by_all_sites_of_the_process(
     taken: int, expected: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.clock import Clock
 from tests.doubles import FakeConnection, web_socket_binding
 from wsf.behaviors import OutboxSettings
 from wsf.channel import DuplexSessionChannel
@@ -202,51 +203,49 @@ async def test_session_ids_are_wcfs_and_differ() -> None:
     assert one.session_id != other.session_id
 
 
+@pytest.mark.parametrize(("seconds", "is_idle"), [(590, False), (600, True)])
 async def test_a_session_without_messages_is_closed_at_receive_timeout(
-    caplog: pytest.LogCaptureFixture,
+    seconds: float, is_idle: bool, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    given = Given(receive_timeout=0.01)
-    closed = asyncio.Event()
-    given.channel.closed += lambda _: closed.set()
-    async with asyncio.timeout(5):
-        await closed.wait()
-    assert given.connection.closed_with == (1001, "idle (receiveTimeout)")
-    assert given.meter.idle_timeouts == 1
-    assert "receiveTimeout" in caplog.text
+    given = Given(receive_timeout=600)
+    await clock.elapse(seconds)
+    assert given.connection.closed_with == ((1001, "idle (receiveTimeout)") if is_idle else None)
+    assert (given.channel.state is CommunicationState.CLOSED) is is_idle
+    assert given.meter.idle_timeouts == is_idle
+    assert ("receiveTimeout" in caplog.text) is is_idle
+    given.channel.abort()
 
 
 @pytest.mark.parametrize("way", ["in", "out"])
-async def test_a_message_either_way_restarts_the_idle_time(way: str) -> None:
-    given = Given(receive_timeout=0.2)
-    loop = asyncio.get_running_loop()
-    end = loop.time() + 0.5
-    while loop.time() < end:
+async def test_a_message_either_way_restarts_the_idle_time(way: str, clock: Clock) -> None:
+    given = Given(receive_timeout=600)
+    for _ in range(5):
+        await clock.elapse(400)
         if way == "out":
             given.channel.send(TEXT)
         else:
             given.connection.say(b"x")
             await given.channel.receive()
-        await asyncio.sleep(0.01)
     assert given.channel.state is CommunicationState.OPENED
     given.channel.abort()
 
 
-async def test_a_session_whose_operation_runs_is_not_idle() -> None:
-    given = Given(receive_timeout=0.02)
+async def test_a_session_whose_operation_runs_is_not_idle(clock: Clock) -> None:
+    given = Given(receive_timeout=600)
     given.channel.running_operations = 1
-    await asyncio.sleep(0.06)
+    for _ in range(5):
+        await clock.elapse(700)
     assert given.channel.state is CommunicationState.OPENED
     given.channel.running_operations = 0
-    async with asyncio.timeout(5):
-        while given.channel.state is not CommunicationState.CLOSED:
-            await asyncio.sleep(0.001)
+    await clock.elapse(700)
+    assert given.channel.state is CommunicationState.CLOSED
     assert given.meter.idle_timeouts == 1
 
 
-async def test_a_faulted_channel_is_not_idle_any_more() -> None:
-    given = Given(receive_timeout=0.02)
+async def test_a_faulted_channel_is_not_idle_any_more(clock: Clock) -> None:
+    given = Given(receive_timeout=600)
     given.channel.ended(ConnectionClosedError(1006, clean=False))
-    await asyncio.sleep(0.06)
+    await clock.elapse(700)
     assert given.meter.idle_timeouts == 0
     given.channel.abort()
 

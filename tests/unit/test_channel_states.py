@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.doubles import DEADLINE
 from tests.unit.test_channel import TEXT, Given
 from wsf.communication_object import CommunicationState, Event
 from wsf.errors import (
@@ -201,7 +202,7 @@ async def test_who_waits_for_an_answer_hears_at_once_that_it_is_faulted() -> Non
     waiting = asyncio.create_task(situation.channel.request(TEXT))
     await asyncio.sleep(0)
     await situation.do("fault")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         with pytest.raises(LOST):
             await waiting
     await situation.end()

@@ -324,7 +324,7 @@ class Price:
     others: list[Money] = field(factory=list)
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)  # hooks are for ever, whatever runs in between
 def _money() -> None:
     with pytest.raises(ContractError, match=r"Price\.amount: Money has no JSON form.*surrogates\(\)"):
         check(Price)

@@ -128,7 +128,7 @@ TEXTS: list[tuple[Any, st.SearchStrategy[str]]] = [
 
 
 @pytest.mark.parametrize(("hint", "texts"), TEXTS, ids=[str(hint)[-24:] for hint, _ in TEXTS])
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_the_fast_way_never_differs_from_the_exact_way(
     hint: Any, texts: st.SearchStrategy[str], data: st.DataObject

@@ -43,7 +43,6 @@ def spelt(members: list[tuple[str, str]]) -> bytes:
     return ("{" + ",".join(f"{json.dumps(name)}: {value}" for name, value in members) + "}").encode()
 
 
-@settings(deadline=None)
 @given(chatter_members())
 def test_any_order_of_known_and_unknown_members_is_kept_as_wcf_keeps_it(
     members: list[tuple[str, str]],
@@ -90,7 +89,6 @@ instances = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(instances)
 def test_what_was_written_reads_as_it_was(instance: Values) -> None:
     assert read(Values, write(instance)) == instance
@@ -103,13 +101,11 @@ def read_or_refused(cls: type[Any], received: bytes) -> Any:
         return refusal(cls, received) and None
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=64))
 def test_any_bytes_are_read_or_refused(received: bytes) -> None:
     read_or_refused(Inner, received)
 
 
-@settings(deadline=None)
 @given(chatter_members().map(spelt), st.data())
 def test_any_damage_to_a_body_is_survived_and_what_is_still_read_is_json(
     whole: bytes, data: st.DataObject
@@ -156,7 +152,7 @@ OF_TYPES: list[tuple[Any, st.SearchStrategy[Any]]] = [
 
 
 @pytest.mark.parametrize(("hint", "of_type"), OF_TYPES, ids=[str(hint)[-30:] for hint, _ in OF_TYPES])
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_every_value_of_every_type_reads_as_it_was_written(
     hint: Any, of_type: st.SearchStrategy[Any], data: st.DataObject

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from tests.doubles import FakeConnection, web_socket_binding
+from tests.doubles import DEADLINE, FakeConnection, web_socket_binding
 from wsf import (
     CommunicationError,
     ConcurrencyMode,
@@ -82,7 +82,7 @@ class Served:
         runtime = ServiceRuntime(
             "test", instancing, pump_waits(concurrency), self.calls, OutboxSettings(), self.meter
         )
-        binding = web_socket_binding(settings=settings, close_timeout=1)
+        binding = web_socket_binding(settings=settings)
         self.dispatcher = Dispatcher(describe(contract), binding, object(), runtime)
         self.sessions: list[asyncio.Task[None]] = []
 
@@ -95,8 +95,8 @@ class Served:
         return connection
 
     async def end(self) -> None:
-        """Every session ends by itself within 5 s."""
-        async with asyncio.timeout(5):
+        """Every session ends by itself."""
+        async with asyncio.timeout(DEADLINE):
             await asyncio.gather(*self.sessions)
 
 
@@ -524,7 +524,7 @@ async def running(served: Served) -> AsyncIterator[Served]:
         yield served
     finally:
         await served.dispatcher.abort()
-        async with asyncio.timeout(5):  # who waited at a gate is cancelled
+        async with asyncio.timeout(DEADLINE):  # who waited at a gate is cancelled
             await asyncio.gather(*served.sessions, return_exceptions=True)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.doubles import DEADLINE
 from tests.unit.test_dispatcher import Callback, Served, Service, running
 from wsf import ConcurrencyMode, InstanceContextMode, InvalidOperationError, Message, OperationContext
 from wsf.errors import FaultException
@@ -17,7 +18,7 @@ PER_SESSION, PER_CALL = InstanceContextMode.PER_SESSION, InstanceContextMode.PER
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         while not condition():
             await asyncio.sleep(0)
 

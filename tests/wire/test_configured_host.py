@@ -1,11 +1,13 @@
 """What a configuration file says of a service is what its host does: no setting is lost on the way."""
 
 import asyncio
+from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from tests.json_rpc import Refused, peers
+from tests.serving import until
 from wsf import InstanceContextMode, OperationContext, operation_contract, service_behavior, service_contract
 from wsf.communication_object import CommunicationState
 from wsf.configuration import load
@@ -16,7 +18,7 @@ services:
   - name: NAME
     endpoints:
       - {address: "http://127.0.0.1:0/x", binding: customBinding, contract: NAMEContract}
-    host: {timeouts: {openTimeout: 0.05s, closeTimeout: 0.06s}}
+    host: {timeouts: {openTimeout: OPEN, closeTimeout: 0.06s}}
 bindings:
   customBinding:
     - jsonRpcMessageEncoding: {}
@@ -64,7 +66,7 @@ class NeverReady(Hanging):
 @pytest.fixture
 def text(tmp_path_factory: pytest.TempPathFactory) -> str:
     file = tmp_path_factory.mktemp("configured") / "a.yaml"
-    file.write_text(TEXT.replace("NAME", "Hanging"))
+    file.write_text(TEXT.replace("NAME", "Hanging").replace("OPEN", "50s"))
     return str(file)
 
 
@@ -77,13 +79,13 @@ async def test_bounds_timeouts_and_details_are_the_files(text: str, caplog: pyte
         assert counters.pending_calls_limit == 7
         with pytest.raises(Refused, match="told"):
             await peer.call("fail")
+    caplog.clear()
     (host,) = hosts_of(load(text), Hanging)
     async with asyncio.timeout(20):
         await host.open()
         async with peers(host) as (peer,):
             hanging = asyncio.create_task(peer.call("hang"))
-            while not host.counters().calls:
-                await asyncio.sleep(0)
+            await until(lambda: host.counters().calls)
             await host.close()
             with pytest.raises(ConnectionError):
                 await hanging
@@ -91,6 +93,8 @@ async def test_bounds_timeouts_and_details_are_the_files(text: str, caplog: pyte
 
 
 async def test_open_timeout_is_the_files(text: str) -> None:
+    file = Path(text)
+    file.write_text(file.read_text().replace("50s", "0.05s"))
     (host,) = hosts_of(load(text), NeverReady)
     async with asyncio.timeout(20):
         with pytest.raises(TimeoutError):

@@ -10,7 +10,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 
 from tests.json_rpc import Peer, Refused, peers, serving_json_rpc
-from tests.serving import until
+from tests.serving import DEADLINE, until
 from wsf import (
     ConcurrencyMode,
     InstanceContextMode,
@@ -235,7 +235,7 @@ async def test_a_task_that_outlives_its_operation_is_never_refused(
     async with serving_json_rpc(kind, Asks) as (host, (peer,)):
         answering(peer, nested="inner")
         await peer.call("subscribe")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             await kind.pushing
         assert host.counters().calls_refused == 0
 
@@ -246,7 +246,7 @@ async def test_a_task_that_outlives_its_operation_holds_no_place_of_the_throttle
     async with serving_json_rpc(kind, Asks, throttling=throttling) as (host, (peer,)):
         answering(peer, nested="inner")
         await peer.call("subscribe")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             await kind.pushing
         assert host.counters().calls_refused == 0
 
@@ -511,7 +511,7 @@ async def test_clients_that_take_every_place_together_do_not_wait_for_each_other
                 return await peer.call("inner", number)
 
             peer.handlers["confirm"] = confirm
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(DEADLINE):
             answers = await asyncio.gather(*(peer.call("outer", 1) for peer in both), return_exceptions=True)
         assert sum(isinstance(answer, Refused) for answer in answers) == 1
         assert 10 in answers

@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
 from tests.doubles import web_socket_binding
-from tests.serving import Echo, EchoCallback, EchoService, serving, until, web_socket_address
+from tests.serving import Echo, EchoCallback, EchoService, free_port, serving, until, web_socket_address
 from wsf import (
     CommunicationState,
     InstanceContextMode,
@@ -34,13 +34,6 @@ from wsf.errors import (
 from wsf.host import ServiceHost
 from wsf.transports import descriptor_limit
 from wsf.transports.http import HttpTransport, WebSocketTransportUsage
-
-
-def free_port() -> int:
-    """For endpoints that must share one site: port 0 would be another one for each."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class PerSessionEcho(Echo):

@@ -18,12 +18,15 @@ from websockets.exceptions import InvalidMessage
 
 import tests.serving
 from tests.certificates import Certificates
+from tests.clock import Clock
 from tests.doubles import web_socket_binding
 from tests.serving import (
     Echo,
     EchoCallback,
     EchoService,
     connect,
+    connection_of,
+    free_port,
     open_connection,
     over_tls,
     serving,
@@ -52,12 +55,6 @@ def over_https(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> N
 
 def port_of(host: ServiceHost) -> int:
     return int(host.endpoints[0].address.rsplit(":", 1)[1].split("/")[0])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def echo(client: ClientConnection) -> None:
@@ -216,8 +213,7 @@ async def test_what_a_client_has_not_taken_is_known_to_the_byte_that_it_takes() 
         writer.transport.pause_reading()
         writer.write(masked(0x1, b"go"))
         await until(lambda: host.counters().messages_sent == 1)
-        ((channel,),) = (dispatcher.channels for dispatcher in host._dispatchers)
-        connection: Any = channel.outbox._connection
+        connection = await connection_of(host)
         await until(lambda: connection.unsent > 8_000_000)
         before = connection.unsent
         writer.transport.resume_reading()
@@ -228,9 +224,9 @@ async def test_what_a_client_has_not_taken_is_known_to_the_byte_that_it_takes() 
         writer.transport.abort()
 
 
-async def test_half_a_record_is_a_sign_of_life(certificates: Certificates) -> None:
+async def test_half_a_record_is_a_sign_of_life(certificates: Certificates, clock: Clock) -> None:
     """A client on a thin line, in the middle of what TLS hands on only as a whole, is not dead."""
-    interval = 0.6
+    interval = 60
     tls, incoming, outgoing = memory_client(certificates)
     binding = web_socket_binding(settings={"keep_alive_interval": interval})
     async with serving(binding=binding) as host:
@@ -241,10 +237,12 @@ async def test_half_a_record_is_a_sign_of_life(certificates: Certificates) -> No
         await until(lambda: host.counters().sessions == 1)
         tls.write(masked(0x1, b"x" * 100))
         record = outgoing.read()
-        for byte in record[:24]:  # 0.1 s each: without them, the deadline would have passed twice
+        tap = (await connection_of(host))._tap
+        for byte in record[:24]:  # a byte for each sixth: without them, the deadline would have passed twice
+            heard_at = tap.heard_at
+            await clock.elapse(interval / 6)
             writer.write(bytes([byte]))
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(asyncio.Event().wait(), interval / 6)
+            await until(lambda heard_at=heard_at: tap.heard_at > heard_at)
         assert host.counters().keep_alive_timeouts == 0
         assert host.counters().sessions == 1
         writer.write(record[24:])
@@ -262,22 +260,30 @@ class TestPending:
         return over_tls(plain, **settings)
 
     async def test_one_that_says_nothing_is_pending_and_is_cut(
-        self, caplog: pytest.LogCaptureFixture
+        self, clock: Clock, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level("INFO", "wsf")
-        async with serving(binding=self.binding(request_initialization_timeout=0.3)) as host:
+        async with serving(binding=self.binding(request_initialization_timeout=600)) as host:
             reader, writer = await asyncio.open_connection("127.0.0.1", port_of(host))
             await until(lambda: host.counters().connections_pending == 1)
+            await clock.elapse(590)
+            assert host.counters().connections_pending == 1
+            clock.forward(10)
             await ended(reader)
             writer.close()
             await until(lambda: host.counters().connections_pending == 0)
             assert host.counters().tls_handshakes_failed == 1
         assert "requestInitializationTimeout" in caplog.text
 
-    async def test_half_a_request_does_not_stay(self) -> None:
-        async with serving(binding=self.binding(request_initialization_timeout=0.3)) as host:
+    async def test_half_a_request_does_not_stay(self, clock: Clock) -> None:
+        async with serving(binding=self.binding(request_initialization_timeout=600)) as host:
             reader, writer = await open_connection(port_of(host))
+            ((listener, _),) = host._entrances
+            await until(lambda: not listener._shaking)  # the client is done with TLS before the host is
             writer.write(UPGRADE[:40])
+            await clock.elapse(590)
+            assert host.counters().connections_pending == 1
+            clock.forward(10)
             await ended(reader)
             writer.close()
             await until(lambda: host.counters().connections_pending == 0)

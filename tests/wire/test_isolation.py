@@ -5,11 +5,11 @@ All of it happens in one host, one after the other and at once, beside clients t
 
 import argparse
 import asyncio
-import time
 from typing import Any, Protocol
 
 import pytest
 
+from tests.clock import Clock
 from tests.json_rpc import Peer, Refused, json_rpc_binding, peers, serving_json_rpc
 from tests.serving import until
 from wsf import (
@@ -48,8 +48,14 @@ class Contract(Protocol):
 #: callbacks of clients that are gone
 DEAD: list[Callback] = []
 
+#: the test's clock: who blocks is a loop that finds, when it goes on, that time has passed
+CLOCK: list[Clock] = []
+
 #: s: longer than every keep-alive deadline of the test's binding
-BLOCKED_FOR = 0.5
+BLOCKED_FOR = 600.0
+
+#: s: longer than any test, blocked or not
+NEVER = 36_000.0
 
 
 async def misbehave(how: str) -> Any:  # noqa: PLR0912 - one branch for each way
@@ -71,8 +77,7 @@ async def misbehave(how: str) -> Any:  # noqa: PLR0912 - one branch for each way
         case "hangs":
             await asyncio.Event().wait()
         case "blocks":
-            # the misbehaviour itself, and no wait for anything: it stops the event loop of host and clients
-            time.sleep(BLOCKED_FOR)  # noqa: ASYNC251 - the rule that the service breaks here
+            CLOCK[0].forward(BLOCKED_FOR)
         case "calls the dead":
             await DEAD[0].tell(1)
         case "asks the dead":
@@ -152,9 +157,14 @@ async def talk(peer: Peer) -> None:
 
 @pytest.mark.parametrize("concurrency", list(ConcurrencyMode))
 @pytest.mark.parametrize("method", ["badly", "badly_one_way"])
-async def test_nobody_else_is_disturbed(concurrency: ConcurrencyMode, method: str) -> None:
+async def test_nobody_else_is_disturbed(
+    concurrency: ConcurrencyMode, method: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CLOCK[:] = [clock]
+    monkeypatch.setattr("tests.json_rpc.DEADLINE", NEVER)  # calls of the good ones are under way meanwhile
     kind = service_behavior(concurrency_mode=concurrency)(type("Keeps", (Keeps,), {}))
-    binding = json_rpc_binding(settings={"keep_alive_interval": BLOCKED_FOR / 4}, send_timeout=30)
+    timeouts = dict.fromkeys(("send_timeout", "close_timeout", "receive_timeout"), NEVER)
+    binding = json_rpc_binding(settings={"keep_alive_interval": BLOCKED_FOR / 4}, **timeouts)
     async with serving_json_rpc(kind, Contract, 2, binding=binding, close_timeout=0.5) as (host, good):
         await leave_dead(host)
         await until(lambda: DEAD and host.counters().sessions == 2)
@@ -165,6 +175,7 @@ async def test_nobody_else_is_disturbed(concurrency: ConcurrencyMode, method: st
             ended = [peer for peer, how in zip(bad, WAYS, strict=True) if not _is_harmless(how, method)]
             for peer in ended:
                 await peer.closed()
+            await until(lambda: host.counters().sessions <= 2 + len(bad) - len(ended))
             for peer in good:
                 assert await peer.call("well", -1) == -1
             assert host.counters().sessions == 2 + len(bad) - len(ended)
@@ -192,6 +203,7 @@ async def test_calls_in_a_wrong_state_end_their_own_session_only() -> None:
         with pytest.raises(Refused):
             await good.call("no such thing")
         assert await good.call("well", 1) == 1
+        await until(lambda: host.counters().sessions <= 1)
         assert host.counters().sessions == 1
 
 
@@ -218,7 +230,7 @@ async def test_an_object_that_cannot_be_made_or_released_is_its_sessions_problem
         assert (await two.closed())[0] == 1011
         assert await three.call("well", 1) == 1
         await one.end()
-        await until(lambda: host.counters().sessions == 1)
+        await until(lambda: host.counters().sessions == 1 and host.counters().instances <= 1)
         assert await three.call("well", 2) == 2
         assert host.counters().instances == 1
     assert "cannot be released" in caplog.text

@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from tests.json_rpc import Peer, Refused, json_rpc_binding, serving_json_rpc
+from tests.serving import DEADLINE
 from wsf import (
     ContractError,
     FaultException,
@@ -307,7 +308,7 @@ class TestCallbacks:
             await peer.send(jsonrpc="2.0", id=1, method="ask", params=[{"sku": "x"}])
             await peer.hears("confirm")
             await peer.socket.close()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(DEADLINE):
                 await ended.wait()
 
     async def test_no_answer_within_send_timeout_ends_the_wait_and_not_the_session(self) -> None:

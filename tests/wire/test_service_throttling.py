@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.serving import Echo, EchoCallback, serving, until, web_socket_address
+from tests.serving import DEADLINE, Echo, EchoCallback, serving, until, web_socket_address
 from wsf import (
     ConcurrencyMode,
     InstanceContextMode,
@@ -101,12 +101,12 @@ async def test_closing_serves_who_waits_for_an_object_and_ends_in_time() -> None
     may_end.set()
     throttling = ServiceThrottling(max_concurrent_instances=1)
     service = a_service(InstanceContextMode.PER_SESSION, may_end, heard)
-    async with serving(service, throttling=throttling) as host:
+    async with serving(service, throttling=throttling, close_timeout=3600) as host:
         clients = await clients_of(host, 3)
         for number, client in enumerate(clients):
             await client.send(str(number))
             await until(lambda number=number: host.counters().instances_waiting == number)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             await host.close()
     assert heard == ["0", "1", "2"]  # accepted is accepted
     assert [await client.recv() for client in clients] == ["0", "1", "2"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import weakref
 from typing import Any, Protocol
 
 import pytest
@@ -266,18 +267,22 @@ async def test_a_room_of_dead_clients_keeps_no_sockets() -> None:
             room.append(client)
             return ""
 
-    def alive(kind: type[Any]) -> int:
+    def of_kind(kind: type[Any]) -> list[Any]:
         gc.collect()
-        return sum(isinstance(one, kind) for one in gc.get_objects())
+        return [one for one in gc.get_objects() if issubclass(type(one), kind)]
 
-    before = alive(WebSocketConnection)
+    def alive(kind: type[Any]) -> int:
+        """Those that have come since."""
+        return sum(one not in before for one in of_kind(kind))
+
+    before: Any = weakref.WeakSet(of_kind(WebSocketConnection))
     async with serving_json_rpc(Keeping, Cart, 5) as (host, clients):
         for peer in clients:
             await peer.call("start")
-        assert alive(WebSocketConnection) == before + 5
+        assert alive(WebSocketConnection) == 5
         for peer in clients:
             await peer.socket.close()
         await until(lambda: host.counters().sessions == 0)
         assert len(room) == 5
-        await until(lambda: alive(WebSocketConnection) == before)
+        await until(lambda: alive(WebSocketConnection) == 0)
         assert alive(Keeping) == 0
