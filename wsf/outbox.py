@@ -184,8 +184,9 @@ class Outbox(WaitingMessages):
         try:
             async with asyncio.timeout(finite(timeout)), self._blocking:
                 self._bring_up()
-                self.flush()
-                await self._until(lambda: self.has_room(len(frame)))
+                if not self.has_room(len(frame)):
+                    self._find_room(len(frame))
+                    await self._until(lambda: self.has_room(len(frame)))
                 return self.append(frame, operation)
         except TimeoutError:
             self._give_up(f"slow client: no room for a message within {timeout:g} s (block)", operation)

@@ -33,6 +33,7 @@ LISTS: Final = {
     ("behaviors", "*"): "behavior",
     ("extensions", "*"): "add",
     ("host", "baseAddresses"): "add",
+    ("outbox", "operations"): "add",
 }
 
 #: items that stand in their owner without a list around them: (owner, item) -> the list's key
