@@ -19,7 +19,7 @@ Visit = Callable[..., Visitor]
 HERE = Path(__file__).parent
 BLOG_PAGE = HERE / "blog_page.html"
 DISCONNECTED = "Disconnected: retrying"
-BACK_LIMIT = 30_000  # ms; the page waits 15 s at most between two tries
+BACK_LIMIT = 45_000  # ms; the page waits 15 s at most between two tries
 
 
 # ── Talking ─────────────────────────────────────────────────────────────────────────────────────
