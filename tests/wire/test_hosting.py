@@ -97,7 +97,7 @@ async def test_an_operation_that_never_ends_is_cut_at_close_timeout(caplog: pyte
         client = await connect(web_socket_address(host))
         await client.send("x")
         await until(lambda: host.counters().calls == 1)
-    assert "1 sessions are cut: closeTimeout (0.1 s) is over" in caplog.text
+    assert "Hanging: 1 session, 1 operation still running: closeTimeout (0.1 s) is over" in caplog.text
     assert host.counters().sessions == 0
     with pytest.raises(ConnectionClosed):
         await client.recv()
