@@ -118,7 +118,7 @@ class Dispatcher:
             if await session.welcome():
                 await session.part(await self._converse(session))
         finally:
-            session.is_cut = session.is_cut or channel.state is not CommunicationState.CLOSED
+            session.is_cut = session.is_cut or channel.state is CommunicationState.FAULTED
             channel.abort()
             await self._leave(session)
 

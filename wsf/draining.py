@@ -31,8 +31,8 @@ class DrainSettings:
 
     Attributes:
         batch_size: Clients that are told at once; a host with no more than these waits for nothing.
-        batch_interval: s from one batch to the next; 0: none. Shorter where half of closeTimeout is not enough
-            for all of them.
+        batch_interval: s from one batch to the next; 0: none. Shorter where half of closeTimeout is not
+            enough for all of them.
     """
 
     batch_size: int = field(default=100, validator=validators.ge(1))

@@ -6,7 +6,7 @@ accepting, lets running operations end, says 1001 to every client and cuts at th
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -219,7 +219,12 @@ class ServiceHost(HostLife):
             site.mount(application)
         application.on_startup.append(lambda _: self.open())
         application.on_shutdown.append(lambda _: self.close())
-        application.on_cleanup.append(lambda _: self.close())  # all that is called when it could not start
+        application.cleanup_ctx.append(self._until_cleanup)
+
+    async def _until_cleanup(self, _: "Application") -> AsyncIterator[None]:
+        """All that is called of an application that could not start."""
+        yield
+        await self.close()
 
     def build(self) -> None:
         """Everything of ``open`` but the sockets, once: what WCF does in InitializeRuntime.
