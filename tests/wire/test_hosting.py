@@ -24,6 +24,7 @@ from wsf import (
 )
 from wsf.behaviors import OutboxSettings, ServiceThrottling
 from wsf.bindings.custom import CustomBinding
+from wsf.draining import DrainSettings
 from wsf.errors import (
     AddressAlreadyInUseError,
     ConfigurationError,
@@ -446,7 +447,7 @@ def test_the_defaults_are_those_of_the_documents() -> None:
     import inspect
     import os
 
-    from wsf.configuration.model import HostTimeoutsElement
+    from wsf.configuration.model import HostElement, HostTimeoutsElement
 
     binding = CustomBinding(encoding=None, transport=None)
     transport, settings = HttpTransport(), HttpTransport().web_socket_settings
@@ -464,6 +465,7 @@ def test_the_defaults_are_those_of_the_documents() -> None:
     assert host.counters().sessions_limit == descriptor_limit()
     given = inspect.signature(ServiceHost).parameters
     assert (given["open_timeout"].default, given["close_timeout"].default) == (60, 10)
+    assert host._drain == HostElement().drain == DrainSettings(batch_size=100, batch_interval=0.2)
     timeouts = HostTimeoutsElement()
     assert (timeouts.open_timeout, timeouts.close_timeout) == (60, 10)
 
