@@ -49,6 +49,12 @@ class Hanging(ChatService):
         await asyncio.Event().wait()
 
 @single
+class Unreleasable(Hanging):
+    async def aclose(self) -> None:
+        print("releasing", flush=True)
+        await asyncio.Event().wait()
+
+@single
 class Stubborn(ChatService):
     async def send_message(self, message: Message) -> None:
         print("called", flush=True)
@@ -156,6 +162,17 @@ async def test_who_takes_no_notice_of_the_end_does_not_keep_the_process(tmp_path
     assert "1 session, 1 operation still running: closeTimeout (0.1 s) is over" in err
     assert "takes no notice of its end" in err
     assert "Traceback" not in err
+
+
+async def test_an_object_that_is_never_released_is_left_behind_by_a_second_signal(tmp_path: Path) -> None:
+    async with program(*serving_file(tmp_path, "Unreleasable", "timeouts: {closeTimeout: 1s}")) as running:
+        await running.line("Endpoint")
+        running.process.send_signal(signal.SIGTERM)
+        await running.line("releasing")
+        running.process.send_signal(signal.SIGTERM)
+        status, _, err = await running.end()
+    assert status == 1
+    assert "takes no notice of its end" in err
 
 
 async def test_a_program_that_still_opens_ends_at_once(tmp_path: Path) -> None:

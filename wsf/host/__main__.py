@@ -33,9 +33,9 @@ EXIT_MISCONFIGURED: Final = 2
 #: the signals that end the program, and whether each says that the service will be back in a moment
 SIGNALS: Final = {"SIGINT": False, "SIGTERM": False, "SIGUSR2": True}
 
-#: s that a host which has ended leaves to what takes no notice of that: a task that is cancelled and goes on,
-#: a thread
-LEAVE_TIMEOUT: Final = 2.0
+#: s that hosts which have ended, or are cut, leave to what takes no notice of that: a task that is cancelled
+#: and goes on, a thread, an object that does not let itself be released
+LEAVE_TIMEOUT: Final = 3.0
 
 #: what ``--help`` says of the program, here and as ``wsf host``
 ABOUT: Final[dict[str, Any]] = {
@@ -198,6 +198,8 @@ async def _close(hosts: Sequence[ServiceHost], told: Told) -> bool:
     closing = asyncio.gather(*(host.close(restarting=restarting) for host in hosts))
     await _first(closing, told.to_cut)
     is_clean = closing.done()
+    if not is_clean:
+        _end_the_process_soon(EXIT_FAILED)
     await asyncio.gather(*(host.abort() for host in hosts))
     await closing
     return is_clean
@@ -208,10 +210,10 @@ async def _first(*futures: "asyncio.Future[Any]") -> None:
 
 
 def _end_the_process_soon(status: int) -> None:
-    """What takes no notice of its end, an operation or a thread, does not keep the process: it was cut."""
+    """What takes no notice of its end does not keep the process: it was cut."""
 
     def end() -> None:
-        logger.warning("an operation or a thread takes no notice of its end: the process ends without it")
+        logger.warning("something of the service takes no notice of its end: the process ends without it")
         logging.shutdown()
         sys.stdout.flush()
         os._exit(status)
