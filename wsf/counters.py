@@ -46,6 +46,8 @@ class Meter:
     authentications_failed: int = 0
     sessions_opened: int = 0
     sessions_closed: int = 0
+    sessions_drained: int = 0
+    sessions_cut: int = 0
     messages_received: int = 0
     bytes_received: int = 0
     messages_sent: int = 0
@@ -108,6 +110,8 @@ class Counters:
         handshakes_refused: Upgrades answered with anything but 101.
         authentications_refused, authentications_failed: Those of them that ``authenticate`` refused, and
             those for which it raised an error of its own or took longer than ``openTimeout``.
+        sessions_drained, sessions_cut: Sessions that the host's end closed; those for which it found no time:
+            at ``closeTimeout``, by ``abort``, or because the client did not answer.
         messages_too_big: Messages over ``maxReceivedMessageSize``: 1009.
         protocol_errors: Sessions ended for the peer's fault, too big messages included.
         operations_failed: Operations that raised what was not the peer's fault: 1011.
@@ -155,6 +159,8 @@ class Counters:
     authentications_failed: int
     sessions_opened: int
     sessions_closed: int
+    sessions_drained: int
+    sessions_cut: int
     messages_received: int
     bytes_received: int
     messages_sent: int

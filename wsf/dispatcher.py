@@ -17,7 +17,7 @@ from wsf import deadlock
 from wsf.bindings import Binding
 from wsf.callback import callback_operations
 from wsf.channel import DuplexSessionChannel
-from wsf.communication_object import CloseStatus
+from wsf.communication_object import CloseStatus, CommunicationState
 from wsf.concurrency import Turn
 from wsf.correlation import PendingCall
 from wsf.counters import RareWarning
@@ -85,6 +85,11 @@ class Dispatcher:
         self._empty.set()
 
     @property
+    def sessions(self) -> list[Session]:
+        """Those that have not ended."""
+        return list(self._sessions)
+
+    @property
     def channels(self) -> list[DuplexSessionChannel]:
         """The open sessions' channels."""
         return [session.channel for session in self._sessions]
@@ -105,22 +110,22 @@ class Dispatcher:
         session = Session(channel, self._service, cast("asyncio.Task[Any]", asyncio.current_task()))
         self._sessions.add(session)
         self._empty.clear()
+        session.closing = self._closing  # who came too late is told so at once
         session.begin()
         try:
             if await session.welcome():
                 await session.part(await self._converse(session))
         finally:
+            session.is_cut = session.is_cut or channel.state is CommunicationState.FAULTED
             channel.abort()
             await self._leave(session)
 
-    async def close(self, code: int, reason: str) -> None:
-        """Let running operations end, send every client a close frame, and wait until all have gone.
+    def refuse(self, end: CloseStatus) -> None:
+        """The host ends: who comes from now on hears only that. The sessions that are there go on."""
+        self._closing = end
 
-        The caller bounds the time; then ``abort``.
-        """
-        self._closing = CloseStatus(code, reason)
-        idle = [session for session in self._sessions if not session.channel.running_operations]
-        await asyncio.gather(*(session.part(self._closing) for session in idle))
+    async def emptied(self) -> None:
+        """Wait until no session is left."""
         await self._empty.wait()
 
     async def abort(self) -> None:
@@ -128,6 +133,7 @@ class Dispatcher:
         self._closing = self._closing or CloseStatus(CloseCode.GOING_AWAY, "aborted")  # nothing new begins
         sessions = list(self._sessions)
         for session in sessions:
+            session.closing, session.is_cut = session.closing or self._closing, True
             session.channel.abort()
         await asyncio.sleep(0)  # a task that is cancelled before it has begun cannot give its places back
         for session in sessions:
@@ -153,9 +159,9 @@ class Dispatcher:
         channel = session.channel
         try:
             # while the host closes, operations that run still get their client's answers
-            while self._closing is None or len(channel.inbox) or channel.running_operations:
+            while session.closing is None or len(channel.inbox) or channel.running_operations:
                 arrival = await channel.receive()
-                if self._closing is None or arrival.is_answered:
+                if session.closing is None or arrival.is_answered:
                     end = await self._dispatch(session, arrival)
                     if end is not None:
                         return end
@@ -168,7 +174,7 @@ class Dispatcher:
             self._errors.handle(error)
             return self._errors.blame_peer(error)
         await session.tasks_end()
-        return self._closing
+        return session.closing
 
     async def _dispatch(self, session: Session, arrival: Arrival) -> CloseStatus | None:
         """Find the operation and let it run; what the session's end is, if that is it."""
@@ -244,7 +250,7 @@ class Dispatcher:
         end = await self._run(session, operation, context, place)
         is_last = not (session.channel.running_operations or len(session.channel.inbox))
         if end is None and is_last:
-            end = self._closing  # the loop waits for a message, and none need come
+            end = session.closing  # the loop waits for a message, and none need come
         if end is not None:
             await session.part(end)
 

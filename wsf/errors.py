@@ -85,7 +85,8 @@ class CloseCode(IntEnum):
     POLICY_VIOLATION = 1008
     MESSAGE_TOO_BIG = 1009
     INTERNAL_ERROR = 1011
-    TRY_AGAIN_LATER = 1013  # registered with IANA after the RFC; "slow client" here
+    SERVICE_RESTART = 1012  # registered with IANA after the RFC, as is the next
+    TRY_AGAIN_LATER = 1013  # "slow client" here
 
 
 class FaultCode(Enum):

@@ -34,6 +34,8 @@ class Session:
     Attributes:
         instance: The place of the object that served its last message.
         has_begun: Whether an initiating call has been made.
+        closing: What its client is to be told because the host ends; nothing new is served from then on.
+        is_cut: Whether it did not end as a session should: the host gave its client up.
         is_leaving: Whether its object is being released.
         tasks: Operations that run beside the loop.
     """
@@ -43,8 +45,10 @@ class Session:
         "_inspection",
         "_service",
         "channel",
+        "closing",
         "has_begun",
         "instance",
+        "is_cut",
         "is_leaving",
         "loop",
         "tasks",
@@ -56,6 +60,8 @@ class Session:
         self.channel = channel
         self.instance: InstanceContext | None = None
         self.has_begun = False
+        self.closing: CloseStatus | None = None
+        self.is_cut = False
         self.is_leaving = False
         self.loop = loop
         self.tasks: set[asyncio.Task[None]] = set()
@@ -109,6 +115,17 @@ class Session:
         if self.tasks:
             await asyncio.wait(self.tasks)
 
+    def drain(self, end: CloseStatus) -> None:
+        """The host ends: let what runs end and close then, an idle session at once. Never waits.
+
+        Nothing happens to a session that has ended, or has been told already.
+        """
+        is_over = self.channel.state in (CommunicationState.CLOSED, CommunicationState.FAULTED)
+        if self.closing is None and not is_over:
+            self.closing = end
+            if not self.channel.running_operations:  # else who runs the last of them closes
+                self.run_apart(self.part(end))
+
     async def part(self, end: CloseStatus | ConnectionClosedError) -> None:
         """Close the channel, or note that the client has."""
         if isinstance(end, ConnectionClosedError):
@@ -117,6 +134,7 @@ class Session:
         try:
             await self.channel.close(end.code, end.reason)
         except (TimeoutError, CommunicationError) as error:
+            self.is_cut = True
             logger.debug("closing %s: %s", self.name, error)
 
     async def end(self) -> None:
@@ -144,6 +162,10 @@ class Session:
     def _count(self) -> None:
         meter, channel = self._service.meter, self.channel
         meter.sessions_closed += 1
+        if self.is_cut and self.closing is not None:
+            meter.sessions_cut += 1
+        elif self.closing is not None:
+            meter.sessions_drained += 1
         meter.outbox_messages_most = max(meter.outbox_messages_most, channel.outbox.messages_most)
         meter.outbox_bytes_most = max(meter.outbox_bytes_most, channel.outbox.size_most)
         meter.read_ahead_messages_most = max(meter.read_ahead_messages_most, channel.inbox.messages_most)

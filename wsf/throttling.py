@@ -25,8 +25,8 @@ class Gate:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.active = 0
-        self._waiters: deque[asyncio.Future[None]] = deque()
-        self._returning: deque[asyncio.Future[None]] = deque()
+        self._waiters: deque[asyncio.Future[bool]] = deque()
+        self._returning: deque[asyncio.Future[bool]] = deque()
 
     @property
     def waiting(self) -> int:
@@ -40,17 +40,17 @@ class Gate:
             return True
         return False
 
-    async def enter(self, *, again: bool = False) -> None:
-        """Take a place, after everybody who came before."""
+    async def enter(self, *, again: bool = False) -> bool:
+        """Take a place, after everybody who came before. False: ``dismiss`` came first, and there is none."""
         if self.try_enter():
-            return
+            return True
         queue = self._returning if again else self._waiters
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         queue.append(waiter)
         try:
-            await waiter
+            return await waiter
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
+            if waiter.done() and not waiter.cancelled() and waiter.result():
                 self.leave()  # the place had been given to us in the same turn
             elif waiter in queue:  # leave() has not passed it over yet
                 queue.remove(waiter)
@@ -62,6 +62,14 @@ class Gate:
             while queue:
                 waiter = queue.popleft()
                 if not waiter.done():
-                    waiter.set_result(None)
+                    waiter.set_result(True)
                     return
         self.active -= 1
+
+    def dismiss(self) -> None:
+        """Send away who waits: there will be no place."""
+        for queue in (self._returning, self._waiters):
+            while queue:
+                waiter = queue.popleft()
+                if not waiter.done():
+                    waiter.set_result(False)

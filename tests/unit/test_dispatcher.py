@@ -23,10 +23,12 @@ from wsf import (
     service_contract,
 )
 from wsf.behaviors import OutboxSettings
+from wsf.communication_object import CloseStatus
 from wsf.concurrency import pump_waits
 from wsf.counters import Meter
 from wsf.dispatch_operation import ServiceRuntime
 from wsf.dispatcher import Dispatcher
+from wsf.draining import DrainSettings
 from wsf.errors import (
     ActionNotSupportedError,
     EncodingError,
@@ -34,6 +36,7 @@ from wsf.errors import (
     ProtocolError,
     QuotaExceededError,
 )
+from wsf.host.drain import Draining
 from wsf.instancing import ClassInstanceProvider, instancing_for
 from wsf.message import ON_BINARY_MESSAGE_ACTION, ON_OPEN_ACTION, ON_TEXT_MESSAGE_ACTION
 from wsf.reflection import describe
@@ -93,6 +96,10 @@ class Served:
             connection.say(payload)
         self.sessions.append(asyncio.create_task(self.dispatcher.serve(connection)))
         return connection
+
+    async def close(self, code: int, reason: str) -> None:
+        """What a host does with its dispatcher when it ends."""
+        await Draining("test", [self.dispatcher], DrainSettings(), CloseStatus(code, reason), 5).run()
 
     async def end(self) -> None:
         """Every session ends by itself."""
@@ -318,7 +325,7 @@ class TestLife:
         served = Served(wait)
         busy, idle = served.connect(b"1", b"2"), served.connect()
         await is_running.wait()
-        closing = asyncio.create_task(served.dispatcher.close(1001, "bye"))
+        closing = asyncio.create_task(served.close(1001, "bye"))
         await asyncio.wait([served.sessions[1]])
         assert busy.closed_with is None
         may_end.set()

@@ -98,3 +98,20 @@ def test_the_limit_holds_whatever_is_cancelled(limit: int, visits: list[tuple[in
         assert (gate.active, gate.waiting) == (0, 0)
 
     asyncio.run(play())
+
+
+async def test_who_is_dismissed_has_no_place_and_takes_none_away() -> None:
+    gate = Gate(1)
+    assert await gate.enter()
+    waiting = [asyncio.create_task(gate.enter()) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    gate.dismiss()
+    waiting[1].cancel()  # in the turn in which it is sent away
+    await asyncio.wait(waiting)
+    assert [task.cancelled() for task in waiting] == [True, True, False]
+    assert waiting[2].result() is False
+    assert (gate.active, gate.waiting) == (1, 0)
+    gate.leave()
+    assert gate.active == 0
+    assert await gate.enter()

@@ -1,6 +1,7 @@
 """What a configuration file says of a service is what its host does: no setting is lost on the way."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Protocol
 
@@ -101,3 +102,31 @@ async def test_open_timeout_is_the_files(text: str) -> None:
             await host.open()
     assert host.state is CommunicationState.FAULTED
     await host.close()
+
+
+XML = """\
+<configuration><system.serviceModel><services><service name="Hanging">
+  <host><timeouts closeTimeout="41.15:00:00"/><drain batchSize="2" batchInterval="99h"/></host>
+  <endpoint address="http://127.0.0.1:0/x" binding="customBinding" contract="HangingContract"/>
+</service></services><bindings><customBinding><binding>
+  <jsonRpcMessageEncoding/><httpTransport><webSocketSettings transportUsage="Always"/></httpTransport>
+</binding></customBinding></bindings></system.serviceModel></configuration>
+"""
+
+
+@pytest.mark.parametrize("name", ["a.yaml", "a.config"])
+async def test_the_batches_of_a_host_that_ends_are_the_files(tmp_path: Path, name: str) -> None:
+    host_of_the_file = "host: {timeouts: {closeTimeout: 999h}, drain: {batchSize: 2, batchInterval: 99h}}"
+    yaml = re.sub(r"host: .*", host_of_the_file, TEXT.replace("NAME", "Hanging"))
+    (tmp_path / name).write_text(XML if name == "a.config" else yaml)
+    (host,) = hosts_of(load(tmp_path / name), Hanging)
+    async with asyncio.timeout(20):
+        await host.open()
+        async with peers(host, 3):
+            closing = asyncio.create_task(host.close())
+            while host.counters().sessions > 1:
+                await asyncio.sleep(0)
+            assert not closing.done()
+            await host.abort()
+            await closing
+    assert (host.counters().sessions_drained, host.counters().sessions_cut) == (2, 1)

@@ -24,6 +24,7 @@ from wsf import (
 )
 from wsf.behaviors import OutboxSettings, ServiceThrottling
 from wsf.bindings.custom import CustomBinding
+from wsf.draining import DrainSettings
 from wsf.errors import (
     AddressAlreadyInUseError,
     ConfigurationError,
@@ -90,7 +91,7 @@ async def test_an_operation_that_never_ends_is_cut_at_close_timeout(caplog: pyte
         client = await connect(web_socket_address(host))
         await client.send("x")
         await until(lambda: host.counters().calls == 1)
-    assert "1 sessions are cut: closeTimeout (0.1 s) is over" in caplog.text
+    assert "Hanging: 1 session, 1 operation still running: closeTimeout (0.1 s) is over" in caplog.text
     assert host.counters().sessions == 0
     with pytest.raises(ConnectionClosed):
         await client.recv()
@@ -439,7 +440,7 @@ def test_the_defaults_are_those_of_the_documents() -> None:
     import inspect
     import os
 
-    from wsf.configuration.model import HostTimeoutsElement
+    from wsf.configuration.model import HostElement, HostTimeoutsElement
 
     binding = CustomBinding(encoding=None, transport=None)
     transport, settings = HttpTransport(), HttpTransport().web_socket_settings
@@ -457,6 +458,7 @@ def test_the_defaults_are_those_of_the_documents() -> None:
     assert host.counters().sessions_limit == descriptor_limit()
     given = inspect.signature(ServiceHost).parameters
     assert (given["open_timeout"].default, given["close_timeout"].default) == (60, 10)
+    assert host._drain == HostElement().drain == DrainSettings(batch_size=100, batch_interval=0.2)
     timeouts = HostTimeoutsElement()
     assert (timeouts.open_timeout, timeouts.close_timeout) == (60, 10)
 

@@ -14,6 +14,7 @@ from wsf.behaviors import CallbackSettings, OutboxSettings, ServiceDebug, Servic
 from wsf.bindings import Binding
 from wsf.configuration.outside import check_name
 from wsf.credentials import ServiceCredentials
+from wsf.draining import DrainSettings
 from wsf.settings import Seconds, no_effect, refused
 
 __all__ = (
@@ -75,11 +76,13 @@ class HostElement:
     Attributes:
         base_addresses: What relative endpoint addresses are under; one of each scheme.
         timeouts: The host's own; a binding's are each connection's.
+        drain: How fast a host that ends lets its clients go. Not in WCF.
         static_content: ``package:folder``, the page at ``/`` of the endpoints' site. Not in WCF.
     """
 
     base_addresses: tuple[str, ...] = ()
     timeouts: HostTimeoutsElement = HostTimeoutsElement()
+    drain: DrainSettings = DrainSettings()
     static_content: str = field(default="", validator=_is_static_content)
 
 

@@ -7,6 +7,7 @@ short, 2 when the configuration, a contract or a class is not right.
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 import threading
@@ -18,14 +19,23 @@ from wsf.errors import ConfigurationError, ContractError, ListenError
 from wsf.families import word_of
 from wsf.host.configured import allow_origins, hosts_of, service_class
 from wsf.host.endpoints import ServiceEndpoint
-from wsf.host.log import OneLineFormatter
+from wsf.host.log import OneLineFormatter, plural
 from wsf.host.service_host import ServiceHost
 
-__all__ = ("ABOUT", "add_arguments", "main", "plural", "run")
+__all__ = ("ABOUT", "add_arguments", "main", "run")
+
+logger = logging.getLogger("wsf.host")
 
 EXIT_CLEAN: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_MISCONFIGURED: Final = 2
+
+#: the signals that end the program, and whether each says that the service will be back in a moment
+SIGNALS: Final = {"SIGINT": False, "SIGTERM": False, "SIGUSR2": True}
+
+#: s that hosts which have ended, or are cut, leave to what takes no notice of that: a task that is cancelled
+#: and goes on, a thread, an object that does not let itself be released
+LEAVE_TIMEOUT: Final = 3.0
 
 #: what ``--help`` says of the program, here and as ``wsf host``
 ABOUT: Final[dict[str, Any]] = {
@@ -36,8 +46,9 @@ examples:
   wsf host config/app.yaml
   wsf host config/App.config chatservice.ChatServiceImplementation
 
-Enter at a terminal, Ctrl-C or SIGTERM closes: running operations end, every client is told. A second
-signal cuts. Exit status: 0 closed, 1 cannot listen or cut, 2 a mistake in the file, a contract or a class.
+Enter at a terminal, Ctrl-C or SIGTERM closes: running operations end, every client is told (1001). So does
+SIGUSR2, which tells them that the service restarts (1012). A second signal cuts.
+Exit status: 0 closed, 1 cannot listen or cut, 2 a mistake in the file, a contract or a class.
 """,
 }
 
@@ -76,6 +87,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+class Told:
+    """What signals have told the program: to end, to end and come back, and, the second of them, to cut.
+
+    Attributes:
+        to_end: Done with the first: whether the program comes back.
+        to_cut: Done with the second.
+    """
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.to_end: asyncio.Future[bool] = loop.create_future()
+        self.to_cut: asyncio.Future[None] = loop.create_future()
+        for name, is_restarting in SIGNALS.items():
+            number = getattr(signal, name, None)
+            if number is None:
+                continue
+            if sys.platform == "win32":  # its event loops have no signal handlers
+                signal.signal(number, lambda *_, r=is_restarting: loop.call_soon_threadsafe(self.handle, r))
+            else:
+                loop.add_signal_handler(number, self.handle, is_restarting)
+
+    def once(self) -> None:
+        """Somebody hit Enter."""
+        if not self.to_end.done():
+            self.to_end.set_result(False)
+
+    def handle(self, is_restarting: bool) -> None:
+        """A signal has come."""
+        if not self.to_end.done():
+            self.to_end.set_result(is_restarting)
+        elif not self.to_cut.done():
+            self.to_cut.set_result(None)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m wsf.host", **ABOUT)
@@ -109,8 +154,7 @@ def run(options: argparse.Namespace) -> int:
     except (ListenError, TimeoutError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_FAILED
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        print("cut by a second signal", file=sys.stderr)
+    except KeyboardInterrupt:  # before the program listened to signals
         return EXIT_FAILED
 
 
@@ -120,21 +164,63 @@ def _hosts(configuration: Configuration, options: argparse.Namespace) -> list[Se
 
 
 async def _serve(configuration: Configuration, options: argparse.Namespace) -> int:
-    stop = asyncio.Event()
-    _on_signals(stop, asyncio.current_task())
-    opened: list[ServiceHost] = []
+    told = Told()
+    hosts = _hosts(configuration, options)  # in the loop: a service may start tasks when it is made
+    opening = asyncio.ensure_future(_open(hosts, told))
+    status = EXIT_CLEAN
     try:
-        for host in _hosts(configuration, options):  # in the loop: a service may start tasks when it is made
-            await host.open()
-            opened.append(host)
-            _show(host)
-        _on_enter(stop.set)
-        await stop.wait()
-        left = sum(host.counters().sessions for host in opened)
+        await _first(opening, told.to_end)
+        if not told.to_end.done():
+            await opening
+        await told.to_end
+        left = sum(host.counters().sessions for host in hosts)
         print(f"Closing   {plural(left, 'session')}", flush=True)
     finally:
-        await asyncio.gather(*(host.close() for host in opened))
-    return EXIT_CLEAN
+        if not await _close(hosts, told):
+            status = EXIT_FAILED
+        await asyncio.gather(opening, return_exceptions=True)  # what it says of being cut short is no news
+    if status == EXIT_FAILED:
+        print("cut by a second signal", file=sys.stderr)
+    _end_the_process_soon(status)
+    return status
+
+
+async def _open(hosts: Sequence[ServiceHost], told: Told) -> None:
+    for host in hosts:
+        await host.open()
+        _show(host)
+    _on_enter(told.once)
+
+
+async def _close(hosts: Sequence[ServiceHost], told: Told) -> bool:
+    """Close every host; False: a second signal has cut that short."""
+    restarting = told.to_end.done() and told.to_end.result()
+    closing = asyncio.gather(*(host.close(restarting=restarting) for host in hosts))
+    await _first(closing, told.to_cut)
+    is_clean = closing.done()
+    if not is_clean:
+        _end_the_process_soon(EXIT_FAILED)
+    await asyncio.gather(*(host.abort() for host in hosts))
+    await closing
+    return is_clean
+
+
+async def _first(*futures: "asyncio.Future[Any]") -> None:
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _end_the_process_soon(status: int) -> None:
+    """What takes no notice of its end does not keep the process: it was cut."""
+
+    def end() -> None:
+        logger.warning("something of the service takes no notice of its end: the process ends without it")
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(status)
+
+    deadline = threading.Timer(LEAVE_TIMEOUT, end)
+    deadline.daemon = True  # it waits for nothing itself
+    deadline.start()
 
 
 def _show(host: ServiceHost) -> None:
@@ -148,11 +234,6 @@ def _show(host: ServiceHost) -> None:
     sys.stdout.flush()
 
 
-def plural(number: int, noun: str) -> str:
-    """``1 session``, ``2 sessions``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def _facts(endpoint: ServiceEndpoint) -> list[tuple[str, str]]:
     binding: Any = endpoint.binding
     contract = endpoint.contract.contract_type
@@ -164,22 +245,6 @@ def _facts(endpoint: ServiceEndpoint) -> list[tuple[str, str]]:
         ("Contract", f"{contract.__module__}.{contract.__qualname__}{calls_back}"),
         ("Binding", f"{' '.join(filter(None, [word_of(type(binding)), binding.name]))}: {words}"),
     ]
-
-
-def _on_signals(stop: asyncio.Event, main_task: "asyncio.Task[Any] | None") -> None:
-    """The first Ctrl-C or SIGTERM closes, the second cuts."""
-
-    def handle() -> None:
-        if stop.is_set() and main_task is not None:
-            main_task.cancel()
-        stop.set()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if sys.platform == "win32":  # its event loops have no signal handlers
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(handle))
-        else:
-            loop.add_signal_handler(number, handle)
 
 
 def _on_enter(stop: Callable[[], object]) -> None:

@@ -149,6 +149,7 @@ def _host(
             behaviors=(*behavior.behaviors, *behaviors),
             open_timeout=configured.host.timeouts.open_timeout,
             close_timeout=configured.host.timeouts.close_timeout,
+            drain=configured.host.drain,
             static_content=configured.host.static_content,
             listeners=listeners,
         )

@@ -8,11 +8,14 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
-from wsf.communication_object import CommunicationObject, CommunicationState
+from wsf.communication_object import CloseStatus, CommunicationObject, CommunicationState
 from wsf.dispatcher import Dispatcher
+from wsf.draining import DrainSettings
 from wsf.errors import CloseCode, CommunicationObjectAbortedError, InvalidOperationError
+from wsf.host.drain import Draining
+from wsf.host.log import plural
 from wsf.settings import finite
 from wsf.transports import Entrance, Listener
 
@@ -20,20 +23,26 @@ __all__ = ("HostLife",)
 
 logger = logging.getLogger("wsf.host")
 
+#: what clients are told: perhaps never again, or in a moment
+GOING_AWAY: Final = CloseStatus(CloseCode.GOING_AWAY, "shutting down")
+SERVICE_RESTART: Final = CloseStatus(CloseCode.SERVICE_RESTART, "restarting")
+
 
 class HostLife(CommunicationObject, ABC):
     """What of a host has to do with time.
 
     Args:
         open_timeout, close_timeout: s for ``open`` and ``close``.
+        drain: How fast ``close`` lets clients go.
     """
 
     kind = "host"
 
-    def __init__(self, open_timeout: float, close_timeout: float) -> None:
+    def __init__(self, open_timeout: float, close_timeout: float, drain: DrainSettings) -> None:
         super().__init__()
         self._open_timeout = open_timeout
         self._close_timeout = close_timeout
+        self._drain = drain
         self._entrances: list[tuple[Listener, Entrance]] = []
         self._dispatchers: list[Dispatcher] = []
         self._closing: asyncio.Future[None] | None = None
@@ -53,6 +62,10 @@ class HostLife(CommunicationObject, ABC):
     @abstractmethod
     def _announce(self) -> None:
         """It is open."""
+
+    @abstractmethod
+    def _refuse_waiting(self) -> None:
+        """It closes: who waits to be let in need not wait for the end."""
 
     @abstractmethod
     async def _release(self) -> None:
@@ -88,16 +101,23 @@ class HostLife(CommunicationObject, ABC):
         self._become(CommunicationState.OPENED)
         self._announce()
 
-    async def close(self) -> None:
+    async def close(self, *, restarting: bool = False) -> None:
         """Stop accepting, let running operations end, send 1001, wait; at ``close_timeout`` cut.
 
-        Running over the deadline is logged, and no error. Any task may call it, an operation too, which is
-        then cut at the deadline; whoever calls it again waits for the same end. A host that was not open, or
-        could not be opened, is just CLOSED: what was wrong, ``open`` has said. WCF: ``Close``.
+        Many clients are told in batches (``DrainSettings``); who has not been told yet is served on. Running
+        over the deadline is logged, and no error. Any task may call it, an operation too, which is then cut
+        at the deadline; whoever calls it again waits for the same end, which says what the first one wanted
+        said. A host that was not open, or could not be opened, is just CLOSED: what was wrong, ``open`` has
+        said.
+
+        Args:
+            restarting: The service will be back in a moment: clients hear 1012 in place of 1001.
+
+        WCF: ``Close``.
         """
         self._was_closed = True
         if self.state is CommunicationState.OPENED and self._closing is None:
-            self._closing = asyncio.ensure_future(self._close())
+            self._closing = asyncio.ensure_future(self._close(SERVICE_RESTART if restarting else GOING_AWAY))
         await self._end()
 
     async def abort(self) -> None:
@@ -116,29 +136,33 @@ class HostLife(CommunicationObject, ABC):
             self._closing = asyncio.ensure_future(self._abort())
         await asyncio.shield(self._closing)
 
-    async def _close(self) -> None:
+    async def _close(self, end: CloseStatus) -> None:
         self._become(CommunicationState.CLOSING)
-        left = sum(len(dispatcher.channels) for dispatcher in self._dispatchers)
+        self._stop_accepting()
+        draining = Draining(self.name, self._dispatchers, self._drain, end, self._close_timeout)
         logger.info(
-            "closing: %s: %d sessions, at most %g s (closeTimeout)", self.name, left, self._close_timeout
+            "closing: %s: %s, told %d %s, at most %g s (closeTimeout)",
+            self.name,
+            plural(draining.total, "session"),
+            end.code,
+            end.reason,
+            self._close_timeout,
         )
-        for listener, entrance in self._entrances:
-            listener.remove(entrance)
         try:
             async with asyncio.timeout(finite(self._close_timeout)):
-                await asyncio.gather(
-                    *(
-                        dispatcher.close(CloseCode.GOING_AWAY, "shutting down")
-                        for dispatcher in self._dispatchers
-                    )
-                )
+                await draining.run()
         except TimeoutError:
-            left = sum(len(dispatcher.channels) for dispatcher in self._dispatchers)
-            logger.warning("%d sessions are cut: closeTimeout (%g s) is over", left, self._close_timeout)
+            logger.warning(
+                "cut: %s: %s, %s still running: closeTimeout (%g s) is over",
+                self.name,
+                plural(draining.left, "session"),
+                plural(draining.running_operations, "operation"),
+                self._close_timeout,
+            )
         finally:
             await self._stop()
             self._become(CommunicationState.CLOSED)
-        logger.info("closed: %s", self.name)
+        logger.info("closed: %s: %d cleanly, %d cut", self.name, draining.total - draining.cut, draining.cut)
 
     async def _abort(self) -> None:
         was_opening = self.state is CommunicationState.OPENING
@@ -167,14 +191,18 @@ class HostLife(CommunicationObject, ABC):
         if is_aborted and isinstance(error, Exception):
             raise CommunicationObjectAbortedError("the host was aborted while it opened") from error
 
+    def _stop_accepting(self) -> None:
+        for listener, entrance in self._entrances:
+            listener.remove(entrance)
+        self._refuse_waiting()
+
     async def _cut(self) -> None:
         await asyncio.gather(*(dispatcher.abort() for dispatcher in self._dispatchers))
 
     async def _stop(self) -> None:
         """Everything but a clean goodbye."""
+        self._stop_accepting()
         entrances, self._entrances = self._entrances, []  # each is left once, however often a host is ended
-        for listener, entrance in entrances:
-            listener.remove(entrance)
         await self._cut()
         for listener, _ in entrances:
             await listener.close()

@@ -4,7 +4,7 @@ import logging
 import re
 from typing import Any, Final
 
-__all__ = ("OneLineFormatter",)
+__all__ = ("OneLineFormatter", "plural")
 
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -29,6 +29,11 @@ class OneLineFormatter(logging.Formatter):
         """The traceback, each line apart from the records."""
         lines = super().formatException(ei).split("\n")
         return "\n".join(INDENT + _escaped(line) for line in lines)
+
+
+def plural(number: int, noun: str) -> str:
+    """``1 session``, ``2 sessions``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _escaped(text: str) -> str:

@@ -6,7 +6,7 @@ accepting, lets running operations end, says 1001 to every client and cuts at th
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -28,6 +28,7 @@ from wsf.credentials import ServiceCredentials
 from wsf.description import ServiceDescription
 from wsf.dispatch_operation import ServiceRuntime
 from wsf.dispatcher import Dispatcher
+from wsf.draining import DrainSettings
 from wsf.errors import (
     ContractError,
 )
@@ -88,6 +89,7 @@ class ServiceHost(HostLife):
         authenticate: Asked who a client is, before its session is let in; see ``UpgradeRequest`` and
             ``HandshakeRefusedError``. Its answer is the ``WebSocketMessageProperty``'s ``principal``.
         open_timeout, close_timeout: s for ``open`` and ``close``; WCF's defaults.
+        drain: How fast ``close`` lets many clients go.
         static_content: ``package:folder`` of a page, served at ``/`` of each endpoint's site.
         listeners: Shared with other hosts whose endpoints may be on the same site.
 
@@ -108,10 +110,11 @@ class ServiceHost(HostLife):
         authenticate: Authenticate | None = None,
         open_timeout: float = 60.0,
         close_timeout: float = 10.0,
+        drain: DrainSettings | None = None,
         static_content: str = "",
         listeners: Listeners | None = None,
     ) -> None:
-        super().__init__(open_timeout, close_timeout)
+        super().__init__(open_timeout, close_timeout, drain or DrainSettings())
         self.service_type = service_type_of(service)
         self._contracts = contracts_of(self.service_type)
         for contract in self._contracts:
@@ -218,6 +221,12 @@ class ServiceHost(HostLife):
             site.mount(application)
         application.on_startup.append(lambda _: self.open())
         application.on_shutdown.append(lambda _: self.close())
+        application.cleanup_ctx.append(self._until_cleanup)
+
+    async def _until_cleanup(self, _: "Application") -> AsyncIterator[None]:
+        """All that is called of an application that could not start."""
+        yield
+        await self.close()
 
     def build(self) -> None:
         """Everything of ``open`` but the sockets, once: what WCF does in InitializeRuntime.
@@ -279,6 +288,7 @@ class ServiceHost(HostLife):
             close_timeout=endpoint.binding.close_timeout,
             accept=dispatcher.serve,
             meter=self._meter,
+            is_open=self._is_open,
             admit=lambda: self._admit(transport.pending_connections_limit),
             release=self._sessions.leave,
             credentials=self._credentials,
@@ -289,20 +299,21 @@ class ServiceHost(HostLife):
         if self._static_content:
             listener.add_static(self._static_content)
 
+    def _is_open(self) -> bool:
+        return self.state in (CommunicationState.OPENING, CommunicationState.OPENED)
+
     async def _admit(self, waiting_limit: int) -> bool:
         if self._sessions.try_enter():
             return True
+        if not self._is_open():
+            return False
         self._warnings.warn(
             "maxConcurrentSessions (%d) reached: upgrades wait up to openTimeout, then get 503",
             self._sessions.limit,
         )
         if self._sessions.waiting >= waiting_limit:
             return False
-        await self._sessions.enter()
-        if self.state is CommunicationState.OPENED:
-            return True
-        self._sessions.leave()  # whoever waits while the host ends need not come in to hear so
-        return False
+        return await self._sessions.enter()
 
     async def _begin(self) -> None:
         """What may fail or take its time when a host opens."""
@@ -328,6 +339,9 @@ class ServiceHost(HostLife):
         ]
         for endpoint in self._endpoints:
             logger.info("listening: %s %s, process %d", endpoint.address, self.name, os.getpid())
+
+    def _refuse_waiting(self) -> None:
+        self._sessions.dismiss()
 
     async def _release(self) -> None:
         if self._instancing is not None:

@@ -143,7 +143,7 @@ Authenticate = Callable[[UpgradeRequest], Awaitable[object | None]]
 
 @frozen
 class Entrance:
-    """One endpoint as a listener sees it."""
+    """One endpoint as a listener sees it; it is ``is_open`` until its host ends."""
 
     path: str
     host: str
@@ -152,6 +152,7 @@ class Entrance:
     close_timeout: float
     accept: Accept
     meter: Meter
+    is_open: Callable[[], bool]
     admit: Admit
     release: Callable[[], None]
     credentials: ServiceCredentials = ServiceCredentials()

@@ -20,6 +20,7 @@ from wsf.transports._sockets import BACKLOG, bind
 from wsf.transports._static import StaticFile, static_files
 from wsf.transports._tls import TlsTransport
 from wsf.transports._upgrade import (
+    SHUTTING_DOWN,
     Handshake,
     authenticated,
     peer_name,
@@ -59,6 +60,7 @@ class Site:
         self._host = host
         self._port = port
         self._entrances: dict[str, Entrance] = {}
+        self._ended: dict[str, Meter] = {}
         self._static: dict[str, StaticFile] = {}
         self._runner: web.ServerRunner | None = None
         self._context: ssl.SSLContext | None = None
@@ -88,6 +90,7 @@ class Site:
         if not self._entrances:
             self._context = entrance.transport.server_context(entrance.credentials)
         self._entrances[entrance.path] = entrance
+        self._ended.pop(entrance.path, None)
         self._users += 1
 
     def add_static(self, source: str) -> None:
@@ -103,7 +106,9 @@ class Site:
 
     def remove(self, entrance: Entrance) -> None:
         """See ``Listener``."""
-        self._entrances.pop(entrance.path, None)
+        if self._entrances.get(entrance.path) is entrance:
+            del self._entrances[entrance.path]
+            self._ended[entrance.path] = entrance.meter
         if not self._entrances:
             self._port = self.port
             for server in self._servers:
@@ -162,10 +167,17 @@ class Site:
             application.router.add_route("*", path, self.serve)
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request: an endpoint's, the page's, or 404."""
+        """Answer one request: an endpoint's, the page's, 404; or 503 for what ends or has ended."""
         entrance = self._entrances.get(request.path)
         if entrance is not None:
             return await answered(request, await self._enter(request, entrance))
+        ended = self._ended.get(request.path)
+        if ended is not None:
+            return await answered(request, refuse(request, SHUTTING_DOWN, ended))
+        if self._ended and not self._entrances:  # no page for who could not talk
+            response = text_response(SHUTTING_DOWN.status, SHUTTING_DOWN.text, SHUTTING_DOWN.headers)
+            response.force_close()
+            return await answered(request, response)
         allowed = {host for entrance in self._entrances.values() for host in entrance.transport.allowed_hosts}
         refusal = check_host(request.headers, self._host, allowed)
         if refusal is not None:
@@ -205,7 +217,7 @@ class Site:
         finally:
             self._authenticating -= 1
         if self._entrances.get(entrance.path) is not entrance:
-            return Refusal(503, "shutting down")
+            return SHUTTING_DOWN
         return known
 
     def _protocol(self, server: web.Server, transport: Any) -> asyncio.Protocol | None:

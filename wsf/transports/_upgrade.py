@@ -24,6 +24,7 @@ from wsf.transports._websocket import ServerWebSocket, WebSocketConnection
 
 __all__ = (
     "SERVER",
+    "SHUTTING_DOWN",
     "Handshake",
     "authenticated",
     "peer_name",
@@ -37,6 +38,9 @@ logger = logging.getLogger("wsf.transports")
 
 #: the Server header: which versions run here is nobody's business
 SERVER: Final = "wsf"
+
+#: for who asks while the host ends: in a moment there may be another at this address
+SHUTTING_DOWN: Final = Refusal(503, "shutting down", headers={"Retry-After": "1"})
 
 #: s between two looks at whether a client that waits for a session is still there
 LEFT_INTERVAL: Final = 0.5
@@ -97,6 +101,8 @@ async def upgrade(request: web.BaseRequest, handshake: Handshake, entrance: Entr
         if request.transport is None:
             left = Refusal(499, "the client left while it waited for a session")
             return refuse(request, left, entrance.meter)
+        if not entrance.is_open():
+            return refuse(request, SHUTTING_DOWN, entrance.meter)
         busy = Refusal(503, "too many sessions", "maxConcurrentSessions is reached", {"Retry-After": "1"})
         return refuse(request, busy, entrance.meter)
     try:
@@ -193,7 +199,10 @@ def refuse(request: web.BaseRequest, refusal: Refusal, meter: Meter) -> web.Resp
         refusal.status,
         refusal.remedy or refusal.text,
     )
-    return text_response(refusal.status, refusal.text, refusal.headers)
+    response = text_response(refusal.status, refusal.text, refusal.headers)
+    if refusal is SHUTTING_DOWN:
+        response.force_close()  # the next attempt may reach who comes after us
+    return response
 
 
 def text_response(status: int, text: str, headers: Mapping[str, str] = MappingProxyType({})) -> web.Response:
