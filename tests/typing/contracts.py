@@ -10,8 +10,11 @@ from typing import Any, Protocol, assert_type
 from attrs import define, field
 
 from wsf import (
+    CallbackGroup,
+    Delivery,
     DuplexSessionChannel,
     FaultException,
+    GroupDelivery,
     InstanceContextMode,
     Message,
     MessageType,
@@ -22,6 +25,7 @@ from wsf import (
     data_contracts,
     data_member,
     fault_contract,
+    group_operation,
     operation_contract,
     service_behavior,
     service_contract,
@@ -191,3 +195,36 @@ class Extensions:
 
 ServiceHost(ShopService, behaviors=[Extensions()])
 ServiceHost(ShopService, behaviors=[Wrapper()])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+
+
+# groups: as typed as one client
+
+
+class Group(CallbackGroup[Client]):
+    show = group_operation(Client.show)
+
+
+async def tell(group: Group, plain: CallbackGroup[Client], client: Client, message: Message) -> None:
+    assert_type(await group.show(message), GroupDelivery)
+    assert_type(await group.show(message=message), GroupDelivery)
+    assert_type(await group.call(Client.show, message), GroupDelivery)
+    assert_type(await plain.call(Client.show, message), GroupDelivery)
+    assert_type(group.get("ann"), Client | None)
+    plain.join(client, key="ann")
+    for member in group:
+        assert_type(member, Client)
+
+    await group.show("text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await group.show()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await group.hide(message)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    await plain.call(Client.show, "text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    plain.join(message)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@callback_contract
+class Delivering(Protocol):
+    @operation_contract(is_one_way=True, delivery=Delivery.latest("symbol"))
+    async def price(self, symbol: str) -> None: ...
+
+    @operation_contract(is_one_way=True, delivery="latest")  # type: ignore[call-overload, untyped-decorator]  # pyright: ignore[reportArgumentType]
+    async def wrong(self) -> None: ...
