@@ -125,7 +125,7 @@ class DuplexSessionChannel(CommunicationObject):
         self.encoding = binding.encoding
         self._strict_callbacks = strict_callbacks
         self._extensions: ExtensionCollection | None = None
-        self._wire = wire
+        self._wire = (wire, connection.framing)
         self._meter = meter
         self._loop = asyncio.get_running_loop()
         self._notifies = binding.transport.notifies_on_connection

@@ -48,6 +48,7 @@ class Meter:
     messages_received: int = 0
     bytes_received: int = 0
     messages_sent: int = 0
+    messages_compressed: int = 0
     bytes_sent: int = 0
     messages_too_big: int = 0
     protocol_errors: int = 0
@@ -94,6 +95,7 @@ class Counters:
         handshakes_refused: Upgrades answered with anything but 101.
         authentications_refused, authentications_failed: Those of them that ``authenticate`` refused, and
             those for which it raised an error of its own or took longer than ``openTimeout``.
+        messages_compressed: What ``permessageDeflate`` made smaller, counted once for all receivers.
         messages_too_big: Messages over ``maxReceivedMessageSize``: 1009.
         protocol_errors: Sessions ended for the peer's fault, too big messages included.
         operations_failed: Operations that raised what was not the peer's fault: 1011.
@@ -141,6 +143,7 @@ class Counters:
     messages_received: int
     bytes_received: int
     messages_sent: int
+    messages_compressed: int
     bytes_sent: int
     messages_too_big: int
     protocol_errors: int
