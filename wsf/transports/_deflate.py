@@ -146,7 +146,7 @@ class Inflater:
         """
         rsv1 = self._are_compressed[:1]
         del self._are_compressed[:1]
-        if any(rsv1):
+        if any(rsv1) and payload:  # of an empty message some clients cut off all there is
             return _inflate(payload, self._max_size)
         return payload if len(payload) <= self._max_size else None
 
