@@ -92,9 +92,8 @@ class Deflate:
             compressor = zlib.compressobj(LEVEL, zlib.DEFLATED, -WINDOW_BITS)
         # after a full flush nothing refers to what was before it, here or at the next message
         compressed: bytes = compressor.compress(payload) + compressor.flush(zlib.Z_FULL_FLUSH)
-        _compressors.append(
-            compressor
-        )  # not when the lines above were interrupted: they left a message in it
+        # only now: had the line above been interrupted, a part of this message would be in it
+        _compressors.append(compressor)
         return compressed[: -len(_TRAILER)] if len(compressed) - len(_TRAILER) < len(payload) else None
 
 
