@@ -23,8 +23,9 @@ run: $(READY)  ## Serve the chat: open http://localhost:8004/ in two tabs
 test: $(READY)  ## Run every test that this machine can run (TESTS=tests/unit: some)
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 $(TESTS)
 
-soak: $(READY)  ## What is too long for every change: 100,000 steps beside the model of a session
+soak: $(READY)  ## What is too long for every change: 100,000 steps beside the model of a session, compression
 	WSF_MODEL_EXAMPLES=2000 $(BIN)/python -m pytest tests/unit/test_session_model.py
+	WSF_AUTOBAHN_COMPRESSION='12.*,13.*' $(BIN)/python -m pytest tests/interop/test_autobahn.py
 
 check: $(READY)  ## Lint, format, layers, types: nothing is changed
 	$(BIN)/ruff check

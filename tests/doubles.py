@@ -1,7 +1,7 @@
 """Stand-ins for what lies below the room under test. No sockets."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 from wsf.bindings.custom import CustomBinding
 from wsf.encodings.byte_stream import ByteStreamMessageEncoding
@@ -43,6 +43,7 @@ class FakeConnection:
     def __init__(self) -> None:
         self.properties: Mapping[str, object] = {}
         self.peer = "test:0"
+        self.framing: Hashable = None
         self.drained = self.filled = self.lost = lambda: None
         self.inbound: asyncio.Queue[tuple[bytes, MessageType] | BaseException] = asyncio.Queue()
         self.written: list[bytes] = []

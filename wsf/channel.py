@@ -107,7 +107,7 @@ class DuplexSessionChannel(ChannelLife):
         )
         self.encoding = binding.encoding
         self._strict_callbacks = strict_callbacks
-        self.wire = wire
+        self.wire = wire if connection.framing is None else (wire, connection.framing)
         self._notifies = binding.transport.notifies_on_connection
         self._idle = IdleWatch(
             binding.receive_timeout,

@@ -51,6 +51,7 @@ class Meter:
     messages_received: int = 0
     bytes_received: int = 0
     messages_sent: int = 0
+    messages_compressed: int = 0
     bytes_sent: int = 0
     messages_too_big: int = 0
     protocol_errors: int = 0
@@ -112,6 +113,7 @@ class Counters:
             those for which it raised an error of its own or took longer than ``openTimeout``.
         sessions_drained, sessions_cut: Sessions that the host's end closed; those for which it found no time:
             at ``closeTimeout``, by ``abort``, or because the client did not answer.
+        messages_compressed: What ``permessageDeflate`` made smaller, counted once for all receivers.
         messages_too_big: Messages over ``maxReceivedMessageSize``: 1009.
         protocol_errors: Sessions ended for the peer's fault, too big messages included.
         operations_failed: Operations that raised what was not the peer's fault: 1011.
@@ -164,6 +166,7 @@ class Counters:
     messages_received: int
     bytes_received: int
     messages_sent: int
+    messages_compressed: int
     bytes_sent: int
     messages_too_big: int
     protocol_errors: int

@@ -166,12 +166,6 @@ async def test_origins_in_the_settings_may_come_in() -> None:
                 assert await client.recv() == "x"
 
 
-async def test_compression_is_not_negotiated() -> None:
-    async with serving() as host, connect(web_socket_address(host), compression="deflate") as client:
-        assert client.response is not None
-        assert "Sec-WebSocket-Extensions" not in client.response.headers
-
-
 @pytest.mark.parametrize("address", ["http://localhost:0/echo", "http://+:0/echo", "http://[::1]:0/echo"])
 async def test_addresses_are_bound_as_written(address: str) -> None:
     if "[::1]" in address:

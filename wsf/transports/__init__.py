@@ -4,7 +4,7 @@ One file, one class: ``httpTransport`` is ``http.py: HttpTransport``. A transpor
 connection to ``accept``; all that follows (session, order, outbox, errors) is the same for every transport.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any, ClassVar, Final, Protocol
 
 from attrs import field, frozen
@@ -51,6 +51,9 @@ class Connection(Protocol):
     #: the peer as ``host:port``, fit for a log line
     peer: str
 
+    #: what ``frame`` depends on beside its arguments: equal for connections that may share a frame
+    framing: Hashable
+
     #: called each time the socket has taken all it was given
     drained: Callable[[], None]
 
@@ -80,7 +83,7 @@ class Connection(Protocol):
         ...
 
     def frame(self, payload: bytes, message_type: MessageType) -> bytes:
-        """The bytes that carry a payload on this kind of wire: the same for all its connections."""
+        """The bytes that carry a payload: the same for all connections of one ``framing``."""
         ...
 
     def write(self, data: bytes) -> bool:

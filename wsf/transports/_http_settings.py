@@ -7,6 +7,7 @@ What they set lies in ``_site.py`` (listening), ``_upgrade.py`` and ``_handshake
 import os
 import ssl
 from enum import Enum
+from functools import cached_property
 from typing import ClassVar, Final
 
 from attrs import field, frozen, validators
@@ -16,6 +17,7 @@ from wsf.description import ContractDescription
 from wsf.errors import ContractError
 from wsf.families import word_of
 from wsf.settings import ByteCount, Seconds, no_effect, refused
+from wsf.transports._deflate import Deflate
 from wsf.transports._handshake import is_host_name, is_origin, is_token
 from wsf.transports._site import Site
 
@@ -29,6 +31,12 @@ DEFAULT_REQUEST_INITIALIZATION_TIMEOUT: Final = 10.0
 
 #: connections for each processor that may be on their way to a session, when maxPendingConnections is 0
 PENDING_CONNECTIONS_PER_CPU: Final = 100
+
+#: bytes; 200 of a chat's JSON become 150, in one packet either way: less is not worth the work of both sides
+DEFAULT_COMPRESSION_THRESHOLD: Final = 200
+
+#: bytes; while so much is compressed, some 10 ms, nobody else is served
+DEFAULT_COMPRESSION_LIMIT: Final = 256 * 1024
 
 
 class WebSocketTransportUsage(Enum):
@@ -71,7 +79,7 @@ def _is_sub_protocol(instance: object, attribute: object, value: str | None) -> 
 
 @frozen
 class WebSocketSettings:
-    """WCF: WebSocketTransportSettings, and wsf's ``allowedOrigins``.
+    """WCF: WebSocketTransportSettings; from ``allowedOrigins`` on, wsf's.
 
     Attributes:
         transport_usage: WCF's default, Never, is for HTTP requests, which wsf does not serve: say Always.
@@ -81,6 +89,9 @@ class WebSocketSettings:
         max_pending_connections: Connections on their way to a session; 0 is 100 for each processor.
         allowed_origins: Web origins beside the endpoint's own that may connect, such as
             ``https://app.example``; ``null`` is a page from disk; ``*`` is all.
+        permessage_deflate: Clients that offer RFC 7692's compression get it.
+        compression_threshold, compression_limit: Bytes of the smallest and the largest message that is
+            compressed on its way out.
     """
 
     transport_usage: WebSocketTransportUsage = WebSocketTransportUsage.NEVER
@@ -90,6 +101,22 @@ class WebSocketSettings:
     disable_payload_masking: bool = no_effect("only clients mask", default=False)
     max_pending_connections: int = field(default=0, validator=validators.ge(0))
     allowed_origins: tuple[str, ...] = field(default=(), validator=_are_origins)
+    permessage_deflate: bool = False
+    compression_threshold: ByteCount = field(
+        default=DEFAULT_COMPRESSION_THRESHOLD, validator=validators.ge(1)
+    )
+    compression_limit: ByteCount = DEFAULT_COMPRESSION_LIMIT
+
+    def __attrs_post_init__(self) -> None:
+        if self.compression_limit < self.compression_threshold:
+            raise ValueError("compressionLimit is below compressionThreshold: nothing would be compressed")
+
+    @cached_property
+    def deflate(self) -> Deflate | None:
+        """What compresses for everybody who is served by these settings; None: nobody wants it."""
+        if not self.permessage_deflate:
+            return None
+        return Deflate(self.compression_threshold, self.compression_limit)
 
     @property
     def effective_keep_alive_interval(self) -> float:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -18,6 +19,7 @@ from wsf.message import (
 from wsf.settings import finite
 from wsf.transports import Authenticate, Entrance, UpgradeRequest
 from wsf.transports._authentication import LEFT, principal_of
+from wsf.transports._deflate import DeflatingConnection, frames_limit, negotiate_deflate
 from wsf.transports._handshake import Refusal, check_host, check_upgrade, negotiate_sub_protocol, quoted
 from wsf.transports._tls import client_certificate
 from wsf.transports._websocket import ServerWebSocket, WebSocketConnection
@@ -54,12 +56,14 @@ class Handshake:
         sub_protocol: The negotiated one, or None.
         request: What ``authenticate`` is asked about.
         deadline: The loop's time by when it must be answered (openTimeout); None: never.
+        extensions: The answer to the client's Sec-WebSocket-Extensions: permessage-deflate, or None.
         principal: Who the client is, once that is known.
     """
 
     sub_protocol: str | None
     request: UpgradeRequest
     deadline: float | None
+    extensions: str | None = None
     principal: object | None = None
 
 
@@ -68,6 +72,10 @@ def read_handshake(request: web.BaseRequest, entrance: Entrance) -> Handshake | 
     sub_protocol = _negotiate(request, entrance)
     if isinstance(sub_protocol, Refusal):
         return sub_protocol
+    deflate = entrance.transport.web_socket_settings.deflate
+    extensions = None if deflate is None else negotiate_deflate(request.headers)
+    if isinstance(extensions, Refusal):
+        return extensions
     offers = [line.split(",") for line in request.headers.getall("Sec-WebSocket-Protocol", [])]
     asked = UpgradeRequest(
         path=request.path,
@@ -81,9 +89,8 @@ def read_handshake(request: web.BaseRequest, entrance: Entrance) -> Handshake | 
         client_certificate=None if request.transport is None else client_certificate(request.transport),
     )
     timeout = finite(entrance.open_timeout)
-    return Handshake(
-        sub_protocol, asked, None if timeout is None else asyncio.get_running_loop().time() + timeout
-    )
+    deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
+    return Handshake(sub_protocol, asked, deadline, extensions)
 
 
 async def authenticated(
@@ -106,19 +113,7 @@ async def upgrade(request: web.BaseRequest, handshake: Handshake, entrance: Entr
         busy = Refusal(503, "too many sessions", "maxConcurrentSessions is reached", {"Retry-After": "1"})
         return refuse(request, busy, entrance.meter)
     try:
-        sub_protocol = handshake.sub_protocol
-        websocket = ServerWebSocket(
-            autoclose=False,
-            autoping=False,
-            compress=False,
-            decode_text=False,
-            # aiohttp refuses a message of exactly its limit; WCF, and we, take it
-            max_msg_size=entrance.transport.max_received_message_size + 1,
-            protocols=() if sub_protocol is None else (sub_protocol,),
-        )
-        websocket.headers["Server"] = SERVER
-        if sub_protocol is not None:  # aiohttp looks at the first of several header lines only
-            websocket.headers["Sec-WebSocket-Protocol"] = sub_protocol
+        websocket = _websocket(handshake, entrance.transport.max_received_message_size)
         try:
             await websocket.prepare(request)
         except ConnectionError:
@@ -161,6 +156,25 @@ async def _admit(request: web.BaseRequest, handshake: Handshake, entrance: Entra
             entrance.release()  # it came in the very moment in which we went
 
 
+def _websocket(handshake: Handshake, max_size: int) -> ServerWebSocket:
+    sub_protocol, extensions = handshake.sub_protocol, handshake.extensions
+    websocket = ServerWebSocket(
+        autoclose=False,
+        autoping=False,
+        compress=False,  # aiohttp's would keep 100 KB for each connection
+        decode_text=False,
+        # aiohttp refuses a message of exactly its limit; WCF, and we, take it
+        max_msg_size=(max_size if extensions is None else frames_limit(max_size)) + 1,
+        protocols=() if sub_protocol is None else (sub_protocol,),
+    )
+    websocket.headers["Server"] = SERVER
+    if sub_protocol is not None:  # aiohttp looks at the first of several header lines only
+        websocket.headers["Sec-WebSocket-Protocol"] = sub_protocol
+    if extensions is not None:
+        websocket.headers["Sec-WebSocket-Extensions"] = extensions
+    return websocket
+
+
 def _connect(
     request: web.BaseRequest,
     transport: asyncio.Transport,
@@ -177,12 +191,16 @@ def _connect(
     }
     if asked.client_certificate is not None:
         properties[ClientCertificateMessageProperty.name] = asked.client_certificate
-    return WebSocketConnection(
+    settings = entrance.transport.web_socket_settings
+    kind: Callable[..., WebSocketConnection] = WebSocketConnection
+    if handshake.extensions is not None:
+        kind = partial(DeflatingConnection, deflate=settings.deflate)
+    return kind(
         websocket,
         transport,
         MappingProxyType(properties),
         peer_name(transport),
-        keep_alive_interval=entrance.transport.web_socket_settings.effective_keep_alive_interval,
+        keep_alive_interval=settings.effective_keep_alive_interval,
         close_timeout=entrance.close_timeout,
         max_message_size=entrance.transport.max_received_message_size,
         meter=entrance.meter,

@@ -10,7 +10,7 @@ import math
 import socket
 import struct
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final, Literal
 
 from aiohttp import WSMsgType, web
@@ -21,7 +21,7 @@ from wsf.errors import CloseCode, ConnectionClosedError, EncodingError, Protocol
 from wsf.message import MessageType
 from wsf.transports._tls import TlsTransport
 
-__all__ = ("ServerWebSocket", "WebSocketConnection")
+__all__ = ("OPCODES", "ServerWebSocket", "WebSocketConnection", "encode_frame")
 
 OPCODE_TEXT: Final = 0x1
 OPCODE_BINARY: Final = 0x2
@@ -53,7 +53,9 @@ RESET_ON_CLOSE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1
 MAX_PONG_DIGITS: Final = 19
 
 _MESSAGE_TYPES: Final = {WSMsgType.TEXT: MessageType.TEXT, WSMsgType.BINARY: MessageType.BINARY}
-_OPCODES: Final = {MessageType.TEXT: OPCODE_TEXT, MessageType.BINARY: OPCODE_BINARY}
+
+#: of each kind of message
+OPCODES: Final = {MessageType.TEXT: OPCODE_TEXT, MessageType.BINARY: OPCODE_BINARY}
 
 
 class ServerWebSocket(web.WebSocketResponse[Literal[False]]):
@@ -82,6 +84,7 @@ class _Tap(asyncio.Protocol):
         self._heard_at = self._clock()
         self.is_full = False
         self.is_deaf = False
+        self.strip: Callable[[bytes], bytes] | None = None
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         transport.set_protocol(self)  # first: the next line may call pause_writing
         # full and empty, told at once: the outbox is the buffer; an application's own asyncio TLS, into which
@@ -97,7 +100,7 @@ class _Tap(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._clock()
         if not self.is_deaf:
-            self._inner.data_received(data)
+            self._inner.data_received(data if self.strip is None else self.strip(data))
 
     def eof_received(self) -> bool | None:
         passed_on: bool | None = self._inner.eof_received()
@@ -146,6 +149,7 @@ class WebSocketConnection:
     ) -> None:
         self.properties = properties
         self.peer = peer
+        self.framing: Hashable = None
         self.drained: Callable[[], None] = _nothing
         self.filled: Callable[[], None] = _nothing
         self.lost: Callable[[], None] = _nothing
@@ -193,7 +197,7 @@ class WebSocketConnection:
 
     def frame(self, payload: bytes, message_type: MessageType) -> bytes:
         """One final, unmasked frame."""
-        return encode_frame(_OPCODES[message_type], payload)
+        return encode_frame(OPCODES[message_type], payload)
 
     def write(self, data: bytes) -> bool:
         """See ``Connection``. After the close frame nothing is written (RFC 6455 section 5.5.1)."""
