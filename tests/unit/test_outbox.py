@@ -133,10 +133,21 @@ async def test_a_client_that_takes_a_little_is_not_given_up() -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + 0.1
     while loop.time() < end:
-        box.connection.unsent += 1  # any change is progress
+        box.connection.unsent -= 1
         await asyncio.sleep(0.001)
     assert box.reasons == []
     box.outbox.close()
+
+
+async def test_what_others_write_is_no_progress_of_the_client() -> None:
+    """TLS answers a key update by itself: a client that sends them and reads nothing is stuck."""
+    box = Given(send_timeout=0.02)
+    box.stall()
+    async with asyncio.timeout(5):
+        while not box.reasons:
+            box.connection.unsent += 1
+            await asyncio.sleep(0.001)
+    assert box.reasons[0].is_timeout
 
 
 async def test_drain_waits_until_the_socket_has_everything() -> None:

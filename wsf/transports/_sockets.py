@@ -6,12 +6,22 @@ WCF's listeners take every interface whatever the address says.
 import errno
 import os
 import socket
+import sys
 from typing import Any, Final
 
 from wsf.errors import AddressAccessDeniedError, AddressAlreadyInUseError, ListenError
 from wsf.transports._handshake import WILDCARD_HOSTS
 
-__all__ = ("BACKLOG", "bind")
+try:
+    import fcntl
+    import termios
+except ImportError:  # Windows has no such modules
+    OUTPUT_QUEUE: int | None = None
+else:
+    #: asks how many bytes the peer's TCP has not acknowledged; Linux calls it SIOCOUTQ
+    OUTPUT_QUEUE = termios.TIOCOUTQ
+
+__all__ = ("BACKLOG", "bind", "unacknowledged")
 
 #: connections the kernel holds until they are accepted; aiohttp's own default, 128, is soon full
 BACKLOG: Final = 1024
@@ -43,6 +53,17 @@ def bind(host: str, port: int) -> list[socket.socket]:
             sock.close()
         raise _listen_error(error, f"{host}:{port}") from None
     return sockets
+
+
+def unacknowledged(fileno: int) -> int:
+    """Bytes that the kernel holds for a peer that has not taken them; 0 where the system does not tell."""
+    if OUTPUT_QUEUE is None or fileno < 0:
+        return 0
+    try:
+        answer = fcntl.ioctl(fileno, OUTPUT_QUEUE, bytes(4))
+    except OSError:  # a Unix socket, or a system that knows no such question
+        return 0
+    return int.from_bytes(answer, sys.byteorder)
 
 
 def _bound(family: int, kind: int, protocol: int, address: tuple[Any, ...]) -> socket.socket:
