@@ -12,15 +12,6 @@ from typing import Any, Final
 from wsf.errors import AddressAccessDeniedError, AddressAlreadyInUseError, ListenError
 from wsf.transports._handshake import WILDCARD_HOSTS
 
-try:
-    import fcntl
-    import termios
-except ImportError:  # Windows has no such modules
-    OUTPUT_QUEUE: int | None = None
-else:
-    #: asks how many bytes the peer's TCP has not acknowledged; Linux calls it SIOCOUTQ
-    OUTPUT_QUEUE = termios.TIOCOUTQ
-
 __all__ = ("BACKLOG", "bind", "unacknowledged")
 
 #: connections the kernel holds until they are accepted; aiohttp's own default, 128, is soon full
@@ -57,11 +48,14 @@ def bind(host: str, port: int) -> list[socket.socket]:
 
 def unacknowledged(fileno: int) -> int:
     """Bytes that the kernel holds for a peer that has not taken them; 0 where the system does not tell."""
-    if OUTPUT_QUEUE is None or fileno < 0:
+    try:
+        import fcntl  # noqa: PLC0415 - Windows has no such modules
+        import termios  # noqa: PLC0415
+    except ImportError:
         return 0
     try:
-        answer = fcntl.ioctl(fileno, OUTPUT_QUEUE, bytes(4))
-    except OSError:  # a Unix socket, or a system that knows no such question
+        answer = fcntl.ioctl(fileno, termios.TIOCOUTQ, bytes(4))  # Linux calls it SIOCOUTQ, too
+    except (OSError, ValueError):  # closed already, or a system that knows no such question
         return 0
     return int.from_bytes(answer, sys.byteorder)
 

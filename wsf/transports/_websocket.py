@@ -215,9 +215,8 @@ class WebSocketConnection:
     def unsent(self) -> int:
         """See ``Connection``. What the kernel holds counts, too: a slow reader frees that first."""
         sock = self._transport.get_extra_info("socket")
-        return self._transport.get_write_buffer_size() + (
-            0 if sock is None else unacknowledged(sock.fileno())
-        )
+        in_kernel = 0 if sock is None else unacknowledged(sock.fileno())
+        return self._transport.get_write_buffer_size() + in_kernel
 
     async def close(self, code: int, reason: str) -> None:
         """The closing handshake, our side first (RFC 6455 section 7.1.2)."""
