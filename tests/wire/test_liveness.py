@@ -5,19 +5,14 @@ Clients are real ones, in a process that can be stopped and behind a cable that 
 
 import asyncio
 import os
-from typing import Any
 
 import pytest
 
-import tests.serving
 from tests.clients_apart import apart, unpluggable
-from tests.doubles import web_socket_binding
-from tests.light_client import LightClient
-from tests.serving import Echo, EchoCallback, serving, until
-from wsf import ConcurrencyMode, InstanceContextMode, Message, OperationContext, channel_of, service_behavior
+from tests.room import Room, join, port_of, room_binding
+from tests.serving import serving, until
+from wsf import Message
 from wsf.behaviors import OutboxSettings
-from wsf.channel import DuplexSessionChannel
-from wsf.host import ServiceHost
 
 #: of messages that soon fill whatever lies between two processes
 MUCH = Message(b"x" * 65536)
@@ -29,66 +24,13 @@ KEEP_ALIVE = 0.4
 PATIENT_KEEP_ALIVE = 2.0
 
 
-@service_behavior(instance_context_mode=InstanceContextMode.SINGLE, concurrency_mode=ConcurrencyMode.SINGLE)
-class Room(Echo):
-    """Keeps the channel of who greets it; writes down which of them faulted, and why."""
-
-    def __init__(self) -> None:
-        self.channels: list[DuplexSessionChannel] = []
-        self.faulted: list[tuple[DuplexSessionChannel, str]] = []
-
-    async def say(self, message: Message) -> None:
-        channel = channel_of(OperationContext.current().get_callback_channel(EchoCallback))
-        if channel not in self.channels:
-            self.channels.append(channel)
-            channel.faulted += self._on_faulted
-
-    def _on_faulted(self, channel: Any) -> None:
-        self.faulted.append((channel, channel.close_status.reason))
-
-    @property
-    def reasons(self) -> list[str]:
-        """Why they faulted."""
-        return [reason for _, reason in self.faulted]
-
-    def tell(self, message: Message) -> None:
-        """Say it to all that are there."""
-        for channel in self.channels:
-            if channel.state.value == "Opened":
-                channel.send(message)
-
-
-def binding(keep_alive: float = float("inf"), **settings: Any) -> Any:
-    return web_socket_binding(settings={"keep_alive_interval": keep_alive}, **settings)
-
-
-def port_of(host: ServiceHost) -> int:
-    return int(host.endpoints[0].address.split(":")[2].split("/")[0])
-
-
-async def join(host: ServiceHost, **settings: Any) -> LightClient:
-    """A client in this process that has greeted the room."""
-    secure = None if tests.serving.secure is None else tests.serving.secure.client()
-    client = await LightClient.connect("127.0.0.1", port_of(host), "/echo", secure=secure, **settings)
-    client.say(b"here")
-    return client
-
-
-async def tell_until(room: Room, is_done: Any) -> None:
-    """Fill the way to them."""
-    async with asyncio.timeout(tests.serving.DEADLINE):
-        while not is_done():
-            room.tell(MUCH)
-            await asyncio.sleep(0)
-
-
 @pytest.mark.usefixtures("each_scheme")
 class TestAStoppedProcess:
     """Its kernel acknowledges everything until its buffer is full; it is stuck all the same."""
 
     async def test_one_that_nothing_is_sent_to_misses_the_pong_deadline(self) -> None:
         room = Room()
-        async with serving(room, binding=binding(KEEP_ALIVE)) as host, apart() as clients:
+        async with serving(room, binding=room_binding(KEEP_ALIVE)) as host, apart() as clients:
             await clients.open("127.0.0.1", port_of(host), "/echo")
             await until(lambda: room.channels)
             clients.stop()
@@ -100,12 +42,12 @@ class TestAStoppedProcess:
 
     async def test_one_that_takes_nothing_meets_send_timeout(self) -> None:
         room = Room()
-        settings = {"binding": binding(send_timeout=0.5), "outbox": OutboxSettings(max_bytes=2**40)}
+        settings = {"binding": room_binding(send_timeout=0.5), "outbox": OutboxSettings(max_bytes=2**40)}
         async with serving(room, **settings) as host, apart() as clients:
             await clients.open("127.0.0.1", port_of(host), "/echo")
             await until(lambda: room.channels)
             clients.stop()
-            await tell_until(room, lambda: host.counters().outbox_bytes)
+            await room.tell_until(MUCH, lambda: host.counters().outbox_bytes)
             await until(lambda: host.counters().sessions == 0)
             assert room.reasons == ["slow client: took nothing for 0.5 s (sendTimeout)"]
             assert (host.counters().send_timeouts, host.counters().slow_clients_aborted) == (1, 0)
@@ -115,12 +57,12 @@ class TestAStoppedProcess:
 
     async def test_one_over_its_bound_is_cut(self) -> None:
         room = Room()
-        settings = {"binding": binding(), "outbox": OutboxSettings(max_bytes=200_000)}
+        settings = {"binding": room_binding(), "outbox": OutboxSettings(max_bytes=200_000)}
         async with serving(room, **settings) as host, apart() as clients:
             await clients.open("127.0.0.1", port_of(host), "/echo")
             await until(lambda: room.channels)
             clients.stop()
-            await tell_until(room, lambda: room.faulted)
+            await room.tell_until(MUCH, lambda: room.faulted)
             assert host.counters().outbox_bytes == 0
             await until(lambda: host.counters().sessions == 0)
             assert "(outbox maxBytes)" in room.reasons[0]
@@ -137,7 +79,7 @@ class TestAnUnpluggedCable:
         room = Room()
         async with (
             unpluggable() as (clients, ours),
-            serving(room, binding=binding(KEEP_ALIVE), address="http://+:0/echo") as host,
+            serving(room, binding=room_binding(KEEP_ALIVE), address="http://+:0/echo") as host,
         ):
             await clients.open(ours, port_of(host), "/echo")
             await until(lambda: room.channels)
@@ -147,7 +89,7 @@ class TestAnUnpluggedCable:
 
     async def test_with_much_to_send_send_timeout_finds_it(self) -> None:
         room = Room()
-        settings = {"binding": binding(send_timeout=0.5), "outbox": OutboxSettings(max_bytes=2**40)}
+        settings = {"binding": room_binding(send_timeout=0.5), "outbox": OutboxSettings(max_bytes=2**40)}
         async with (
             unpluggable() as (clients, ours),
             serving(room, address="http://+:0/echo", **settings) as host,
@@ -155,7 +97,7 @@ class TestAnUnpluggedCable:
             await clients.open(ours, port_of(host), "/echo")
             await until(lambda: room.channels)
             await clients.unplug()
-            await tell_until(room, lambda: host.counters().outbox_bytes)
+            await room.tell_until(MUCH, lambda: host.counters().outbox_bytes)
             await until(lambda: host.counters().sessions == 0)
             assert room.reasons == ["slow client: took nothing for 0.5 s (sendTimeout)"]
 
@@ -165,7 +107,7 @@ async def test_of_many_clients_the_half_open_ones_go_and_the_others_hear_everyth
     room, heard = Room(), [list[bytes]() for _ in range(200)]
     async with (
         unpluggable() as (clients, ours),
-        serving(room, binding=binding(PATIENT_KEEP_ALIVE), address="http://+:0/echo") as host,
+        serving(room, binding=room_binding(PATIENT_KEEP_ALIVE), address="http://+:0/echo") as host,
     ):
         tasks, descriptors = len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))
         await clients.open(ours, port_of(host), "/echo", 100)
@@ -181,7 +123,7 @@ async def test_of_many_clients_the_half_open_ones_go_and_the_others_hear_everyth
             await asyncio.sleep(0.02)  # as often as a lively room speaks
         await until(lambda: all(len(each) == said for each in heard))
         assert all(each == [b"%d" % number for number in range(said)] for each in heard)
-        assert sorted(map(id, behind)) == sorted(id(channel) for channel, _ in room.faulted), "each once"
+        assert sorted(map(id, behind)) == sorted(map(id, room.faulted)), "each once"
         assert set(room.reasons) == {"no pong (keepAliveInterval)"}
         for client in healthy:
             await client.leave()
@@ -195,12 +137,12 @@ async def test_of_many_clients_the_half_open_ones_go_and_the_others_hear_everyth
 async def test_a_reader_that_is_slow_and_goes_on_is_never_taken_for_stuck() -> None:
     """It takes some of the megabytes that wait in the kernel now and then; what waits here stays as it is."""
     room = Room()
-    settings = {"binding": binding(send_timeout=0.4), "outbox": OutboxSettings(max_bytes=2**40)}
+    settings = {"binding": room_binding(send_timeout=0.4), "outbox": OutboxSettings(max_bytes=2**40)}
     async with serving(room, **settings) as host:
         client = await join(host)
         await until(lambda: room.channels)
         client.transport.pause_reading()
-        await tell_until(room, lambda: host.counters().outbox_bytes > 16_000_000)
+        await room.tell_until(MUCH, lambda: host.counters().outbox_bytes > 16_000_000)
         for _ in range(15):  # four times sendTimeout
             client.transport.resume_reading()
             await asyncio.sleep(0)
