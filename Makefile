@@ -3,6 +3,8 @@
 VENV ?= .venv
 TESTS ?= tests
 CONFIG ?= config/app.yaml
+# 100,000 steps beside the model of a session; 10,000 clients; five minutes of churn; half an hour of everything
+SOAK ?= model r6 r7 r8
 BENCH ?= $(notdir $(patsubst %/__main__.py,%,$(wildcard benchmarks/*/__main__.py)))
 
 BIN := $(VENV)/bin
@@ -23,8 +25,13 @@ run: $(READY)  ## Serve the chat: open http://localhost:8004/ in two tabs
 test: $(READY)  ## Run every test that this machine can run (TESTS=tests/unit: some)
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 $(TESTS)
 
-soak: $(READY)  ## What is too long for every change: 100,000 steps beside the model of a session
-	WSF_MODEL_EXAMPLES=2000 $(BIN)/python -m pytest tests/unit/test_session_model.py
+soak: $(READY)  ## What is too long for every change (SOAK="r6 r7": some; SECONDS=60: each so long)
+	@set -e; for name in $(SOAK); do \
+	  if [ $$name = model ]; then \
+	    WSF_MODEL_EXAMPLES=2000 $(BIN)/python -m pytest tests/unit/test_session_model.py; \
+	  else \
+	    $(BIN)/python -m tests.soak $$name $(if $(SECONDS),--seconds $(SECONDS)); \
+	  fi; done
 
 check: $(READY)  ## Lint, format, layers, types: nothing is changed
 	$(BIN)/ruff check
