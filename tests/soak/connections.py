@@ -42,6 +42,7 @@ async def run(seconds: float) -> list[Figure]:
     freed = 100 * (full["objects"] - after["objects"]) / made
     return [
         Figure.at_most("all are connected and in their rooms after", took, 15, "s"),
+        Figure.told("for which the host took a processor for", full["processor"] - before["processor"], "s"),
         Figure.same("sessions", full["sessions"] - 1, CLIENTS),
         Figure.at_most(
             "resident memory for each", (full["resident"] - before["resident"]) / CLIENTS / 1024, 20, "KiB"

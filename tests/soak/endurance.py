@@ -42,13 +42,13 @@ async def run(seconds: float) -> list[Figure]:
         said = [0] * STEADY
         for _ in range(LOOKS):
             await _live(server, steady, said, seconds / LOOKS)
-            looks.append(await server.has_sessions(STEADY))
+            looks.append(await server.has_sessions(STEADY) | {"at": asyncio.get_running_loop().time()})
         await asyncio.sleep(2)  # what was said last
         rooms = [sum(said[room::ROOMS]) for room in range(ROOMS)]
         lost = sum(rooms[number % ROOMS] - member.count for number, member in enumerate(steady))
         complaints = server.complaints()
     settled = looks[SETTLED:]
-    growth = _slope([look["traced"] for look in settled], seconds / LOOKS / 600) / 2**20
+    growth = _slope([(look["at"], look["traced"]) for look in settled]) * 600 / 2**20
     return [
         Figure.at_most("traced memory grows in 10 minutes by", growth, 1, "MiB"),
         *(
@@ -69,11 +69,11 @@ def _spread(looks: list[dict[str, Any]], what: str) -> int:
     return max(look[what] for look in looks) - min(look[what] for look in looks)
 
 
-def _slope(values: list[int], step: float) -> float:
-    """Of the line that fits best, for each 10 minutes."""
-    middle, mean = (len(values) - 1) / 2, sum(values) / len(values)
-    rise = sum((place - middle) * (value - mean) for place, value in enumerate(values))
-    return rise / sum((place - middle) ** 2 for place in range(len(values))) / step
+def _slope(points: list[tuple[float, float]]) -> float:
+    """Of the line that fits them best."""
+    xs, ys = zip(*points, strict=True)
+    middle, mean = sum(xs) / len(xs), sum(ys) / len(ys)
+    return sum((x - middle) * (y - mean) for x, y in points) / sum((x - middle) ** 2 for x in xs)
 
 
 async def _live(server: Server, steady: list[Member], said: list[int], seconds: float) -> None:

@@ -30,6 +30,11 @@ class Figure:
         return cls(what, _number(found, unit), f">= {_number(allowed, unit)}", found >= allowed)
 
     @classmethod
+    def told(cls, what: str, found: float, unit: str = "") -> "Figure":
+        """A figure that helps to understand the others."""
+        return cls(what, _number(found, unit), "", True)
+
+    @classmethod
     def same(cls, what: str, found: Any, allowed: Any) -> "Figure":
         """A figure that is to be just this."""
         return cls(what, str(found or 0), str(allowed or 0), found == allowed)

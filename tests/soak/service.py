@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import os
+import time
 import tracemalloc
 from collections import Counter
 from typing import Any, Protocol
@@ -107,6 +108,7 @@ class Soak(Rooms):
                 "sessions": counters.sessions,
                 "pending": counters.connections_pending,
                 "resident": _resident(),
+                "processor": time.process_time(),
                 "traced": tracemalloc.get_traced_memory()[0],
                 "tasks": len(asyncio.all_tasks()),
                 "descriptors": len(os.listdir("/proc/self/fd")),
