@@ -3,6 +3,9 @@
 VENV ?= .venv
 TESTS ?= tests
 CONFIG ?= config/app.yaml
+# 100,000 steps beside the model of a session; Autobahn's compression; 10,000 clients; five minutes of churn; half
+# an hour of everything
+SOAK ?= model deflate r6 r7 r8
 BENCH ?= $(notdir $(patsubst %/__main__.py,%,$(wildcard benchmarks/*/__main__.py)))
 
 BIN := $(VENV)/bin
@@ -23,9 +26,13 @@ run: $(READY)  ## Serve the chat: open http://localhost:8004/ in two tabs
 test: $(READY)  ## Run every test that this machine can run (TESTS=tests/unit: some)
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 $(TESTS)
 
-soak: $(READY)  ## What is too long for every change: 100,000 steps beside the model of a session, compression
-	WSF_MODEL_EXAMPLES=2000 $(BIN)/python -m pytest tests/unit/test_session_model.py
-	WSF_AUTOBAHN_COMPRESSION='12.*,13.*' $(BIN)/python -m pytest tests/interop/test_autobahn.py
+soak: $(READY)  ## What is too long for every change (SOAK="r6 r7": some; SECONDS=60: each so long)
+	@set -e; for name in $(SOAK); do \
+	  case $$name in \
+	    model) WSF_MODEL_EXAMPLES=2000 $(BIN)/python -m pytest tests/unit/test_session_model.py;; \
+	    deflate) WSF_AUTOBAHN_COMPRESSION='12.*,13.*' $(BIN)/python -m pytest tests/interop/test_autobahn.py;; \
+	    *) $(BIN)/python -m tests.soak $$name $(if $(SECONDS),--seconds $(SECONDS));; \
+	  esac; done
 
 check: $(READY)  ## Lint, format, layers, types: nothing is changed
 	$(BIN)/ruff check

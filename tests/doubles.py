@@ -51,6 +51,7 @@ class FakeConnection:
         self.is_full = False
         self.unsent = 0
         self.is_aborted = False
+        self.cut_with: tuple[int, str] | None = None
         self.answers_close = True
         self.closed_with: tuple[int, str] | None = None
         self.pinged = 0
@@ -104,6 +105,10 @@ class FakeConnection:
         if not self.answers_close:
             await asyncio.Event().wait()
         self.leave(code)
+
+    def cut(self, code: int, reason: str) -> None:
+        self.cut_with = (code, reason)
+        self.leave(CloseCode.ABNORMAL, clean=False)
 
     def abort(self) -> None:
         self.is_aborted = True

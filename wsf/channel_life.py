@@ -167,7 +167,10 @@ class ChannelLife(CommunicationObject, ABC):
             self.close_status = CloseStatus(code, reason, by)
             logger.debug("session faulted: %s: %s", self.session_id, error)
             self.outbox.close()
-            self._connection.abort()
+            if isinstance(error, SlowClientError) and not error.is_timeout:
+                self._connection.cut(code, reason)  # it may still read, and hear why
+            else:
+                self._connection.abort()
             self.pending.fail_all(self._unusable)
 
     def forget(self) -> None:

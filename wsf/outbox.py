@@ -294,8 +294,9 @@ class Outbox(WaitingMessages):
     def _look(self) -> None:
         """Has the client taken anything since the last look?"""
         now, unsent = self._loop.time(), self._connection.unsent
-        if unsent != self._unsent:
-            self._unsent, self._progress_at = unsent, now
+        if unsent < self._unsent:  # it may grow, too, by what is not the outbox's: TLS answers for itself
+            self._progress_at = now
+        self._unsent = unsent
         if now - self._progress_at >= self._send_timeout:
             reason = f"slow client: took nothing for {self._send_timeout:g} s (sendTimeout)"
             self._give_up(reason, is_timeout=True)

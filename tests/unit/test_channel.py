@@ -126,8 +126,9 @@ async def test_a_client_over_its_bound_faults_without_disturbing_the_sender(give
     await asyncio.sleep(0)
     assert given.channel.state is CommunicationState.FAULTED
     assert given.events == ["opened", "faulted"]
-    assert given.connection.is_aborted
     assert given.channel.close_status is not None
+    assert given.connection.cut_with == (1013, given.channel.close_status.reason)
+    assert not given.connection.is_aborted  # it may still read, and hear why
     assert given.channel.close_status.code == 1013
     assert given.meter.slow_clients_aborted == 1
 

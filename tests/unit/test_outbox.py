@@ -134,11 +134,21 @@ async def test_a_client_that_takes_a_little_is_not_given_up(clock: Clock) -> Non
     box = Given(send_timeout=600)
     box.stall()
     for _ in range(5):
-        box.connection.unsent += 1  # any change is progress
+        box.connection.unsent -= 1
         await clock.elapse(400)
     assert box.reasons == []
     await clock.elapse(600)
     assert len(box.reasons) == 1
+
+
+async def test_what_others_write_is_no_progress_of_the_client(clock: Clock) -> None:
+    """TLS answers a key update by itself: a client that sends them and reads nothing is stuck."""
+    box = Given(send_timeout=600)
+    box.stall()
+    for _ in range(3):
+        box.connection.unsent += 1
+        await clock.elapse(250)
+    assert [reason.is_timeout for reason in box.reasons] == [True]
 
 
 async def test_drain_waits_until_the_socket_has_everything() -> None:

@@ -92,13 +92,25 @@ class Connection(Protocol):
 
     @property
     def unsent(self) -> int:
-        """Bytes that the socket has not taken yet: it shrinks while the peer reads."""
+        """Bytes that the peer has not taken, as far as this system tells: it shrinks while the peer reads.
+
+        A peer's TCP takes them in steps of what it lets wait for its reader: a segment at the least.
+        """
         ...
 
     async def close(self, code: int, reason: str) -> None:
         """Say goodbye and wait until the peer has, too. The caller bounds the time.
 
         Returns at once when the connection has ended.
+        """
+        ...
+
+    def cut(self, code: int, reason: str) -> None:
+        """End a client that does not keep up: a close frame, if it can still be sent, then gone. Never waits.
+
+        The close frame follows what the socket still holds of whole frames. As soon as the peer has closed,
+        and after a short grace at the latest, it is ``abort``; ``receive`` ends then, and gives out nothing
+        until then. After it nothing is written.
         """
         ...
 

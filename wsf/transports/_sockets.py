@@ -6,12 +6,13 @@ WCF's listeners take every interface whatever the address says.
 import errno
 import os
 import socket
+import sys
 from typing import Any, Final
 
 from wsf.errors import AddressAccessDeniedError, AddressAlreadyInUseError, ListenError
 from wsf.transports._handshake import WILDCARD_HOSTS
 
-__all__ = ("BACKLOG", "bind")
+__all__ = ("BACKLOG", "bind", "unacknowledged")
 
 #: connections the kernel holds until they are accepted; aiohttp's own default, 128, is soon full
 BACKLOG: Final = 1024
@@ -43,6 +44,20 @@ def bind(host: str, port: int) -> list[socket.socket]:
             sock.close()
         raise _listen_error(error, f"{host}:{port}") from None
     return sockets
+
+
+def unacknowledged(fileno: int) -> int:
+    """Bytes that the kernel holds for a peer that has not taken them; 0 where the system does not tell."""
+    try:
+        import fcntl  # noqa: PLC0415 - Windows has no such modules
+        import termios  # noqa: PLC0415
+    except ImportError:
+        return 0
+    try:
+        answer = fcntl.ioctl(fileno, termios.TIOCOUTQ, bytes(4))  # Linux calls it SIOCOUTQ, too
+    except (OSError, ValueError):  # closed already, or a system that knows no such question
+        return 0
+    return int.from_bytes(answer, sys.byteorder)
 
 
 def _bound(family: int, kind: int, protocol: int, address: tuple[Any, ...]) -> socket.socket:

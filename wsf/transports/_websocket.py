@@ -19,6 +19,8 @@ from aiohttp.http_websocket import WebSocketError
 from wsf.counters import Meter
 from wsf.errors import CloseCode, ConnectionClosedError, EncodingError, ProtocolError, QuotaExceededError
 from wsf.message import MessageType
+from wsf.transports._keep_alive import KeepAlive
+from wsf.transports._sockets import unacknowledged
 from wsf.transports._tls import TlsTransport
 
 __all__ = ("OPCODES", "ServerWebSocket", "WebSocketConnection", "encode_frame")
@@ -45,6 +47,10 @@ ANSWER_INTERVAL: Final = 0.5
 #: s; after a protocol error, how long what the peer had under way is read and thrown away, so that the
 #: close frame reaches it: closing a socket with unread data makes TCP discard what was sent last
 LINGER_TIMEOUT: Final = 5.0
+
+#: s that a client which does not keep up has to read on as far as the close frame: so much and no more may a
+#: stalled one outlive its bound
+CUT_GRACE: Final = 1.0
 
 #: SO_LINGER on, 0 s: closing sends a reset; two shorts on Windows, two ints elsewhere
 RESET_ON_CLOSE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
@@ -77,6 +83,7 @@ class _Tap(asyncio.Protocol):
         self, transport: asyncio.Transport, drained: Callable[[], None], filled: Callable[[], None]
     ) -> None:
         self._filled = filled
+        self._transport = transport
         self._inner: Any = transport.get_protocol()
         self._drained = drained
         self._clock = asyncio.get_running_loop().time
@@ -96,6 +103,11 @@ class _Tap(asyncio.Protocol):
     def heard_at(self) -> float:
         """The loop's time when the last byte arrived; over TLS half a record counts, too."""
         return self._heard_at if self._tls is None else self._tls.heard_at
+
+    @property
+    def is_free(self) -> bool:
+        """Whether a ping would go out now, and its answer would be read."""
+        return not self.is_full and self._transport.is_reading()
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._clock()
@@ -161,11 +173,7 @@ class WebSocketConnection:
         self._meter = meter
         self._close_timeout = close_timeout
         self._max_message_size = max_message_size
-        self._keep_alive = keep_alive_interval
-        self._pulse: asyncio.TimerHandle | None = None
-        if math.isfinite(keep_alive_interval):
-            self._pulse = self._loop.call_later(keep_alive_interval, self._beat)
-        self._pinged_at: float | None = None
+        self._keep_alive = KeepAlive(self._tap, keep_alive_interval, ping=self._ping, dead=self._on_dead)
         self._pings = 0
         self.ponged = 0
         self._pong: bytes | None = None
@@ -174,6 +182,7 @@ class WebSocketConnection:
         self._receiving = False
         self._frames = 0
         self._close_sent: int | None = None
+        self._is_cut = False
 
     async def receive(self) -> tuple[bytes, MessageType]:
         """The next TEXT or BINARY payload; see ``Connection``."""
@@ -208,8 +217,10 @@ class WebSocketConnection:
 
     @property
     def unsent(self) -> int:
-        """See ``Connection``."""
-        return self._transport.get_write_buffer_size()
+        """See ``Connection``. What the kernel holds counts, too: a slow reader frees that first."""
+        sock = self._transport.get_extra_info("socket")
+        in_kernel = 0 if sock is None else unacknowledged(sock.fileno())
+        return self._transport.get_write_buffer_size() + in_kernel
 
     async def close(self, code: int, reason: str) -> None:
         """The closing handshake, our side first (RFC 6455 section 7.1.2)."""
@@ -228,6 +239,16 @@ class WebSocketConnection:
             answer.result()
         finally:
             answer.cancel()
+
+    def cut(self, code: int, reason: str) -> None:
+        """A close frame behind what the socket holds, a moment to read as far as that, and a reset."""
+        if self._end is not None or self._close_sent is not None:
+            self.abort()
+            return
+        self._is_cut = True
+        self._send_close(code, reason)
+        grace = self._loop.call_later(CUT_GRACE, self.abort)
+        self._tap.lost.add_done_callback(lambda _: grace.cancel())
 
     def abort(self) -> None:
         """A reset, not a FIN: what the kernel holds for a peer that does not read is freed at once."""
@@ -271,6 +292,9 @@ class WebSocketConnection:
         if code in FORBIDDEN_CLOSE_CODES or code >= 5000:
             self._refuse(ProtocolError("invalid close code"))
             return
+        if self._is_cut:
+            self.abort()
+            return
         if self._close_sent is None:
             self._on_drained()  # what was accepted for this client still goes out before our close frame
             self._send_close(code or None, "")
@@ -302,8 +326,7 @@ class WebSocketConnection:
         payload = b"" if code is None else struct.pack("!H", code) + close_reason(reason)
         self.write(encode_frame(OPCODE_CLOSE, payload))
         self._close_sent = code or CloseCode.NO_STATUS
-        if self._pulse is not None:  # from here on closeTimeout watches the peer
-            self._pulse.cancel()
+        self._keep_alive.stop()  # from here on closeTimeout watches the peer
 
     def ping(self) -> tuple[int, bytes]:
         """See ``Connection``. A peer may answer the latest of several pings only (RFC 6455 section 5.5.3)."""
@@ -332,30 +355,13 @@ class WebSocketConnection:
         if self._end is None:
             self.lost()
 
-    def _beat(self) -> None:
-        """Ping a peer that has been silent for an interval; give it half of one to make any sound.
+    def _ping(self) -> None:
+        self.write(encode_frame(OPCODE_PING, b""))
 
-        The deadline stands still while we do not read (what the peer sent cannot have arrived) and while
-        the ping itself cannot go out (``sendTimeout`` watches that).
-        """
-        now, pong_timeout = self._loop.time(), self._keep_alive / 2
-        if not self._transport.is_reading() or self._tap.is_full:
-            self._pinged_at = None
-            wait = pong_timeout
-        elif self._pinged_at is None or self._tap.heard_at >= self._pinged_at:
-            self._pinged_at = None
-            wait = self._tap.heard_at + self._keep_alive - now
-            if wait <= 0:
-                self._pinged_at, wait = now, pong_timeout
-                self.write(encode_frame(OPCODE_PING, b""))
-        else:
-            self._meter.keep_alive_timeouts += 1
-            self._finish(
-                ConnectionClosedError(CloseCode.ABNORMAL, "no pong (keepAliveInterval)", clean=False)
-            )
-            self.abort()
-            return
-        self._pulse = self._loop.call_later(wait, self._beat)
+    def _on_dead(self) -> None:
+        self._meter.keep_alive_timeouts += 1
+        self._finish(ConnectionClosedError(CloseCode.ABNORMAL, "no pong (keepAliveInterval)", clean=False))
+        self.abort()
 
     def _abort_if_held(self) -> None:
         if not self._tap.lost.done():
@@ -366,8 +372,7 @@ class WebSocketConnection:
         if self._end is None:
             self._end = end
             self._ended.set_result(None)
-            if self._pulse is not None:
-                self._pulse.cancel()
+            self._keep_alive.stop()
 
 
 def encode_frame(opcode: int, payload: bytes) -> bytes:
