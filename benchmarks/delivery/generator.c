@@ -58,7 +58,7 @@ struct slot { /* a message in flight */
 };
 
 struct client {
-    int fd, number, room, place, state, is_stalled, gone_errno;
+    int fd, number, room, place, state, is_stalled, gone_errno, port;
     int64_t gone_at;
     uint32_t seq, *next, *absent; /* next: by sender of the room, what it must hear next; absent: what it skipped */
     struct slot *slots;
@@ -640,6 +640,10 @@ static void sync_rooms(void) {
 
 static void stall_last(void) {
     for (int i = client_count - options.stall; i < client_count; i++) {
+        struct sockaddr_in mine = {0};
+        socklen_t size = sizeof mine;
+        getsockname(clients[i].fd, (struct sockaddr *)&mine, &size);
+        clients[i].port = ntohs(mine.sin_port);
         clients[i].is_stalled = 1;
         watch(&clients[i], EPOLL_CTL_MOD, EPOLLRDHUP);
     }
@@ -697,12 +701,11 @@ static void report_stalled(int64_t since) {
     printf(", \"stalled\": [");
     for (int i = client_count - options.stall; i < client_count; i++) {
         const struct client *client = &clients[i];
-        struct sockaddr_in mine = {0};
-        socklen_t size = sizeof mine;
-        if (client->state != GONE) getsockname(client->fd, (struct sockaddr *)&mine, &size);
-        printf("%s{\"gone\": %s, \"reset\": %s, \"seconds\": %.3f, \"at\": %.3f}", i == client_count - options.stall ? "" : ", ",
-               client->state == GONE ? "true" : "false", client->gone_errno == ECONNRESET ? "true" : "false",
-               client->state == GONE ? (double)(client->gone_at - since) / SECOND : 0, (double)client->gone_at / SECOND);
+        printf("%s{\"port\": %d, \"gone\": %s, \"reset\": %s, \"seconds\": %.3f, \"at\": %.3f}",
+               i == client_count - options.stall ? "" : ", ", client->port, client->state == GONE ? "true" : "false",
+               client->gone_errno == ECONNRESET ? "true" : "false",
+               client->state == GONE ? (double)(client->gone_at - since) / SECOND : 0,
+               (double)client->gone_at / SECOND);
     }
     printf("]");
 }
