@@ -31,9 +31,8 @@
 
 #define SECOND 1000000000LL
 
-/* ns until all must be connected; until what is in flight at the end must have come; between two looks at memory */
+/* ns until all must be connected, and until all must have left; between two looks at memory */
 #define OPEN_LIMIT (90 * SECOND)
-#define DRAIN_LIMIT (10 * SECOND)
 #define LEAVE_LIMIT (30 * SECOND)
 #define LOOK_INTERVAL (SECOND / 10)
 
@@ -70,9 +69,10 @@ struct client {
 
 static struct {
     int rooms, size, senders, window, bytes, stall, concurrency, deflate, engine_io, sorted, idle, leave, pid, open_loop;
-    double warm_up, seconds, rate;
+    uint64_t at_least; /* messages */
+    double warm_up, seconds, rate, drain; /* s, and messages/s */
     const char *host, *port, *path;
-} options = {.rooms = 1, .size = 1, .senders = 1, .window = 1, .bytes = 128, .concurrency = 100, .warm_up = 0.5, .seconds = 1};
+} options = {.rooms = 1, .size = 1, .senders = 1, .window = 1, .bytes = 128, .concurrency = 100, .warm_up = 0.5, .seconds = 1, .drain = 10};
 
 static struct {
     uint64_t deliveries, messages, bytes, bad, doubled, disordered, lost, cut, skipped, joins, deflated, shared;
@@ -291,7 +291,7 @@ static int speak(struct client *client, int64_t due) {
     struct slot *slot = &client->slots[client->seq % (uint32_t)ahead];
     if (slot->missing != 0) return 0;
     slot->seq = client->seq++;
-    slot->missing = receivers_in(client->room);
+    slot->missing = sending ? receivers_in(client->room) : options.size; /* before: nobody has stalled yet */
     slot->due = due;
     say(slot->payload, client, 'm', slot->seq);
     count.messages++;
@@ -348,10 +348,11 @@ static void take_delivery(struct client *client, const uint8_t *payload, size_t 
         client->absent[place] += seq - client->next[place];
         client->next[place] = seq + 1;
     }
-    if (slot->missing == 0 || slot->seq != seq || memcmp(payload, slot->payload, size) != 0) {
+    if (slot->missing == 0 || slot->seq != seq) { /* nobody said that */
         count.bad++;
         return;
     }
+    if (memcmp(payload, slot->payload, size) != 0) count.bad++; /* damaged is not lost, too */
     count.deliveries++;
     record(at - slot->due);
     if (--slot->missing == 0) message_is_done(sender, slot, at);
@@ -659,14 +660,13 @@ static void speak_when_due(int64_t *due, double start, uint64_t *planned) {
     }
 }
 
-static void run_until(int64_t end, int64_t *due, double start, uint64_t *planned) {
-    while (now() < end) {
-        int64_t at = now();
+static void run_until(int64_t end, uint64_t least, int64_t *due, double start, uint64_t *planned) {
+    for (int64_t at = now(); at < end || (count.messages < least && at < end + OPEN_LIMIT); at = now()) {
         look_at_memory(at);
         if (options.open_loop) speak_when_due(due, start, planned);
         int64_t wake = at + LOOK_INTERVAL;
         if (options.open_loop && *due < wake) wake = *due;
-        turn(wake < end ? wake : end);
+        turn(wake < end || at >= end ? wake : end);
     }
 }
 
@@ -678,7 +678,7 @@ static int64_t missing(void) {
 }
 
 static void drain(void) {
-    int64_t limit = now() + DRAIN_LIMIT;
+    int64_t limit = now() + (int64_t)(options.drain * SECOND);
     sending = 0;
     while (missing() > 0 && now() < limit) turn(now() + SECOND / 50);
     count.lost = (uint64_t)missing();
@@ -728,13 +728,13 @@ static void measure(struct usage *from, struct usage *to, uint64_t *deliveries, 
     if (!options.open_loop)
         for (int i = 0; i < client_count; i++)
             while (clients[i].place < options.senders && speak(&clients[i], now())) {}
-    run_until(*began + (int64_t)(options.warm_up * SECOND), &due, start, &planned);
+    run_until(*began + (int64_t)(options.warm_up * SECOND), 0, &due, start, &planned);
     memset(histogram, 0, sizeof histogram);
     latencies = 0, latency_most = 0;
     *from = usage_now();
     uint64_t before = count.deliveries;
     int64_t from_at = now();
-    run_until(from_at + (int64_t)(options.seconds * SECOND), &due, start, &planned);
+    run_until(from_at + (int64_t)(options.seconds * SECOND), options.at_least, &due, start, &planned);
     *to = usage_now();
     *deliveries = count.deliveries - before;
     *seconds = (double)(now() - from_at) / SECOND;
@@ -754,7 +754,7 @@ static void parse(int argument_count, char **arguments) {
     static const struct option names[] = {
         {"rooms", 1, 0, 'n'}, {"size", 1, 0, 's'}, {"senders", 1, 0, 'S'}, {"window", 1, 0, 'w'}, {"bytes", 1, 0, 'b'},
         {"stall", 1, 0, 'x'}, {"concurrency", 1, 0, 'c'}, {"deflate", 0, 0, 'd'}, {"engine-io", 0, 0, 'e'}, {"sorted", 0, 0, 'o'},
-        {"idle", 0, 0, 'i'}, {"pid", 1, 0, 'p'}, {"rate", 1, 0, 'r'}, {"warm-up", 1, 0, 'u'}, {"seconds", 1, 0, 't'}, {0}};
+        {"idle", 0, 0, 'i'}, {"pid", 1, 0, 'p'}, {"rate", 1, 0, 'r'}, {"warm-up", 1, 0, 'u'}, {"seconds", 1, 0, 't'}, {"drain", 1, 0, 'D'}, {"at-least", 1, 0, 'a'}, {0}};
     for (int letter; (letter = getopt_long(argument_count, arguments, "", names, NULL)) != -1;) {
         double value = optarg ? atof(optarg) : 1;
         switch (letter) {
@@ -773,6 +773,8 @@ static void parse(int argument_count, char **arguments) {
         case 'r': options.rate = value; options.open_loop = 1; break;
         case 'u': options.warm_up = value; break;
         case 't': options.seconds = value; break;
+        case 'a': options.at_least = (uint64_t)value; break;
+        case 'D': options.drain = value; break;
         default: exit(2);
         }
     }

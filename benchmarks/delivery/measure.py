@@ -126,6 +126,8 @@ def _idle(load: Load, server: Server, place: Running, seconds: float) -> Measure
     before = place.descriptors
     measures = measures_of(first := generate(server, place, load.options, seconds))
     measures["kept"] = _kept(place, before)
+    if measures["kept"]:
+        return {**measures, "regrown": NEVER}
     second = generate(server, place, load.options, seconds)
     measures["errors"] += measures_of(second)["errors"]
     measures["regrown"] = second["memory"]["joined"] / first["memory"]["joined"]

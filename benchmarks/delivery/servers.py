@@ -166,9 +166,9 @@ SERVERS: Final[Mapping[str, Server]] = {
 
 @contextlib.contextmanager
 def on_core(core: int) -> Generator[None]:
-    """What is started inside runs on one core: children inherit it."""
+    """What is started inside runs on one core, if there is that core: children inherit it."""
     mine = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, {core} & mine or mine)
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ from is newer.
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -40,8 +41,11 @@ def compiled(source: Path, *libraries: str) -> Path:
     if shutil.which("cc") is None:
         raise ToolError("the load generator is written in C, and there is no cc here: install gcc or clang")
     CACHE.mkdir(exist_ok=True)
-    flags = ("-O2", "-Wall", "-Wextra")
-    _run(["cc", *flags, "-o", str(program), str(source), *libraries], COMPILE_LIMIT)
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:  # others may compile the same at this moment
+        made = Path(folder, source.stem)
+        flags = ("-O2", "-Wall", "-Wextra")
+        _run(["cc", *flags, "-o", str(made), str(source), *libraries], COMPILE_LIMIT)
+        made.replace(program)
     return program
 
 
