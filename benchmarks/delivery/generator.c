@@ -1,8 +1,8 @@
 /* The load generator: clients of a chat that trust no server.
  *
  * It opens ROOMS x SIZE connections, lets every client join its room by speaking in it, and then lets the
- * first SENDERS of each room speak: in a closed loop (WINDOW messages in flight for each; a message is done when
- * the whole room has it) or in an open one (RATE messages a second in all, each due at a planned instant).
+ * first SENDERS of each room speak: in a closed loop (WINDOW messages in flight for each; a message is done
+ * when the whole room has it) or in an open one (RATE messages a second in all, each due at a planned instant).
  * Every delivery is compared byte for byte with what was sent, and must be the next of its sender for its
  * receiver. What it found is printed as one JSON object. One thread, one epoll: no time is spent on locks.
  *
@@ -59,7 +59,8 @@ struct slot { /* a message in flight */
 struct client {
     int fd, number, room, place, state, is_stalled, gone_errno, port;
     int64_t gone_at;
-    uint32_t seq, *next, *absent; /* next: by sender of the room, what it must hear next; absent: what it skipped */
+    uint32_t seq;
+    uint32_t *next, *absent; /* by sender of its room: what it must hear next, how many it has not heard */
     struct slot *slots;
     uint8_t *kept, *unsent, mask[4];
     size_t kept_size, kept_room, unsent_size, unsent_room;
@@ -68,14 +69,24 @@ struct client {
 };
 
 static struct {
-    int rooms, size, senders, window, bytes, stall, concurrency, deflate, engine_io, sorted, idle, leave, pid, open_loop;
+    int rooms, size, senders, window, bytes, stall, concurrency, deflate, engine_io, sorted, idle, pid;
+    int open_loop;
     uint64_t at_least; /* messages */
     double warm_up, seconds, rate, drain; /* s, and messages/s */
     const char *host, *port, *path;
-} options = {.rooms = 1, .size = 1, .senders = 1, .window = 1, .bytes = 128, .concurrency = 100, .warm_up = 0.5, .seconds = 1, .drain = 10};
+} options = {.rooms = 1,
+             .size = 1,
+             .senders = 1,
+             .window = 1,
+             .bytes = 128,
+             .concurrency = 100,
+             .warm_up = 0.5,
+             .seconds = 1,
+             .drain = 10};
 
 static struct {
-    uint64_t deliveries, messages, bytes, bad, doubled, disordered, lost, cut, skipped, joins, deflated, shared;
+    uint64_t deliveries, messages, bytes, bad, doubled, disordered, lost, cut, skipped, joins, deflated,
+        shared;
 } count;
 
 static struct client *clients;
@@ -92,7 +103,7 @@ static int64_t now(void) {
     return time.tv_sec * SECOND + time.tv_nsec;
 }
 
-/* ---- what the server costs: read from /proc --------------------------------------------------------- */
+/* ---- what the server costs: read from /proc ---- */
 
 struct usage {
     int64_t cpu, waited, ticks_user, ticks_system, mine; /* ns, ns, ticks of the clock, ticks, ns */
@@ -111,12 +122,14 @@ static struct usage usage_now(void) {
     struct rusage mine;
     char name[300], text[1024];
     getrusage(RUSAGE_SELF, &mine);
-    usage.mine = (mine.ru_utime.tv_sec + mine.ru_stime.tv_sec) * SECOND + (mine.ru_utime.tv_usec + mine.ru_stime.tv_usec) * 1000LL;
+    usage.mine = (mine.ru_utime.tv_sec + mine.ru_stime.tv_sec) * SECOND +
+                 (mine.ru_utime.tv_usec + mine.ru_stime.tv_usec) * 1000LL;
     if (options.pid == 0) return usage;
     snprintf(name, sizeof name, "/proc/%d/stat", options.pid);
     if (read_proc(name, text, sizeof text) && strrchr(text, ')') != NULL) {
         long long user, system;
-        if (sscanf(strrchr(text, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lld %lld", &user, &system) == 2)
+        if (sscanf(strrchr(text, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lld %lld", &user,
+                   &system) == 2)
             usage.ticks_user = user, usage.ticks_system = system;
     }
     snprintf(name, sizeof name, "/proc/%d/task", options.pid);
@@ -139,7 +152,8 @@ static int64_t memory_now(void) {
     char name[64], text[256];
     long long pages = 0;
     snprintf(name, sizeof name, "/proc/%d/statm", options.pid);
-    if (options.pid == 0 || !read_proc(name, text, sizeof text) || sscanf(text, "%*d %lld", &pages) != 1) return 0;
+    if (options.pid == 0 || !read_proc(name, text, sizeof text) || sscanf(text, "%*d %lld", &pages) != 1)
+        return 0;
     return pages * sysconf(_SC_PAGESIZE);
 }
 
@@ -154,7 +168,7 @@ static void look_at_memory(int64_t at) {
     if (size > memory.most) memory.most = size;
 }
 
-/* ---- latency ------------------------------------------------------------------------------------------ */
+/* ---- latency ---- */
 
 static void record(int64_t latency) {
     if (latency < 1) latency = 1;
@@ -175,7 +189,7 @@ static double percentile(double share) {
     return 0;
 }
 
-/* ---- what is said --------------------------------------------------------------------------------------- */
+/* ---- what is said ---- */
 
 static uint32_t random_number(void) { /* the same ones in every run */
     static uint32_t random = 2463534242u;
@@ -197,7 +211,8 @@ static void make_corpus(void) {
         words[i][length + 1] = 0;
     }
     for (size_t at = 0; at < size;) {
-        const char *word = words[random_number() % 512 * (random_number() % 512) / 512]; /* some are more usual */
+        const char *word =
+            words[random_number() % 512 * (random_number() % 512) / 512]; /* some are more usual */
         while (*word && at < size) corpus[at++] = *word++;
     }
 }
@@ -211,7 +226,8 @@ static void say(uint8_t *payload, const struct client *client, char kind, uint32
         before = sprintf(head, "{\"message\":\"%c%010u ", kind, seq);
         after = sprintf(tail, "\",\"nickname\":\"c%06d\",\"room\":\"r%05d\"}", client->place, client->room);
     } else {
-        before = sprintf(head, "{\"nickname\":\"c%06d\",\"room\":\"r%05d\",\"message\":\"%c%010u ", client->place, client->room, kind, seq);
+        before = sprintf(head, "{\"nickname\":\"c%06d\",\"room\":\"r%05d\",\"message\":\"%c%010u ",
+                         client->place, client->room, kind, seq);
         after = sprintf(tail, "\"}");
     }
     int words = options.bytes - before - after;
@@ -239,7 +255,7 @@ static uint32_t number_at(const uint8_t *text, int digits) {
     return number;
 }
 
-/* ---- the way out ---------------------------------------------------------------------------------------- */
+/* ---- the way out ---- */
 
 static void watch(struct client *client, int operation, uint32_t events) {
     struct epoll_event event = {.events = events, .data.ptr = client};
@@ -279,10 +295,11 @@ static void send_frame(struct client *client, int opcode, const uint8_t *payload
     give(client, scratch, at + 4 + size);
 }
 
-/* ---- the load ------------------------------------------------------------------------------------------- */
+/* ---- the load ---- */
 
 static int receivers_in(int room) {
-    int stalled = options.stall - (options.rooms - 1 - room) * options.size; /* the last ones of the last rooms */
+    int stalled =
+        options.stall - (options.rooms - 1 - room) * options.size; /* the last ones of the last rooms */
     return options.size - (stalled < 0 ? 0 : stalled);
 }
 
@@ -304,7 +321,7 @@ static void message_is_done(struct client *sender, struct slot *slot, int64_t at
     else if (sending && !options.open_loop) speak(sender, at);
 }
 
-/* ---- the way in ----------------------------------------------------------------------------------------- */
+/* ---- the way in ---- */
 
 static void take_join(struct client *client, const uint8_t *payload) {
     uint32_t place = number_at(payload + nickname_at, 6);
@@ -384,7 +401,8 @@ static struct shared *shared_frame(uint8_t *in, size_t size) {
     for (size_t i = 0; i < size; i++) hash = (hash ^ in[i]) * 16777619u;
     struct shared *known = &shared[hash % 256];
     if (known->in_size == size && memcmp(known->in, in, size) == 0) return known;
-    if (alone == NULL && inflateInit2(alone = must(calloc(1, sizeof *alone)), -15) != Z_OK) fail("zlib", "inflateInit2");
+    if (alone == NULL && inflateInit2(alone = must(calloc(1, sizeof *alone)), -15) != Z_OK)
+        fail("zlib", "inflateInit2");
     inflateReset(alone);
     if (size > known->in_room) known->in = must(realloc(known->in, known->in_room = 2 * size));
     if (known->out == NULL) known->out = must(malloc((size_t)payload_size + 64));
@@ -403,7 +421,8 @@ static size_t inflate_frame(struct client *client, uint8_t *in, size_t size, uin
     struct shared *known = shared_frame(in, size);
     if (known->out_size > 0) { /* but a later frame may look back at it */
         count.shared++;
-        if (inflateSetDictionary(client->inflating, known->out, (uInt)known->out_size) != Z_OK) fail("zlib", "inflateSetDictionary");
+        if (inflateSetDictionary(client->inflating, known->out, (uInt)known->out_size) != Z_OK)
+            fail("zlib", "inflateSetDictionary");
         *out = known->out;
         return known->out_size;
     }
@@ -416,7 +435,8 @@ static void gone(struct client *client, int error) {
     if (client->state == GONE) return;
     if (client->state < JOINED) {
         char what[120];
-        snprintf(what, sizeof what, "client %d, %s", client->number, error ? strerror(error) : "end of stream");
+        snprintf(what, sizeof what, "client %d, %s", client->number,
+                 error ? strerror(error) : "end of stream");
         fail("a connection failed before its client was in the room", what);
     }
     if (client->state != LEAVING && !client->is_stalled) count.cut++;
@@ -455,19 +475,15 @@ static void take_frame(struct client *client, struct frame *frame, int64_t at) {
     uint8_t *payload = frame->payload;
     size_t size = frame->size;
     switch (frame->first & 0x0F) {
-    case OP_PING:
-        send_frame(client, OP_PONG, payload, size);
-        return;
-    case OP_PONG:
-        return;
+    case OP_PING: send_frame(client, OP_PONG, payload, size); return;
+    case OP_PONG: return;
     case OP_CLOSE:
-        if (client->state != LEAVING) fprintf(stderr, "client %d was told to go: %u\n", client->number, size >= 2 ? payload[0] << 8 | payload[1] : 1005);
+        if (client->state != LEAVING)
+            fprintf(stderr, "client %d was told to go: %u\n", client->number,
+                    size >= 2 ? payload[0] << 8 | payload[1] : 1005);
         return; /* the end of the stream follows */
-    case OP_TEXT:
-        break;
-    default:
-        count.bad++;
-        return;
+    case OP_TEXT: break;
+    default: count.bad++; return;
     }
     if (!(frame->first & 0x80)) { /* no server here has a reason for fragments */
         count.bad++;
@@ -484,9 +500,12 @@ static size_t shake_hands(struct client *client, uint8_t *input, size_t have) {
     if (end == NULL) return 0;
     end[2] = 0; /* header_of's end: the last header's line stays whole */
     if (strncmp((char *)input, "HTTP/1.1 101 ", 13) != 0) fail("no 101", strtok((char *)input, "\r\n"));
-    const char *accept = header_of((char *)input, "Sec-WebSocket-Accept"), *extensions = header_of((char *)input, "Sec-WebSocket-Extensions");
-    if (accept == NULL || strncmp(accept, client->accept, ACCEPT_SIZE - 1) != 0) fail("wrong Sec-WebSocket-Accept", accept ? accept : "none");
-    if (options.deflate && (extensions == NULL || strncmp(extensions, "permessage-deflate", 18) != 0)) fail("the server does not deflate", extensions ? extensions : "");
+    const char *accept = header_of((char *)input, "Sec-WebSocket-Accept"),
+               *extensions = header_of((char *)input, "Sec-WebSocket-Extensions");
+    if (accept == NULL || strncmp(accept, client->accept, ACCEPT_SIZE - 1) != 0)
+        fail("wrong Sec-WebSocket-Accept", accept ? accept : "none");
+    if (options.deflate && (extensions == NULL || strncmp(extensions, "permessage-deflate", 18) != 0))
+        fail("the server does not deflate", extensions ? extensions : "");
     if (!options.deflate && extensions != NULL) fail("an extension that was not offered", extensions);
     if (options.engine_io) client->state = ENGINE_OPEN;
     else join(client);
@@ -504,7 +523,8 @@ static void read_from(struct client *client) {
     static size_t input_room;
     struct frame frame;
     size_t used = 0, size;
-    if (client->kept_size + READ_SIZE > input_room) input = must(realloc(input, input_room = client->kept_size + 2 * READ_SIZE));
+    if (client->kept_size + READ_SIZE > input_room)
+        input = must(realloc(input, input_room = client->kept_size + 2 * READ_SIZE));
     if (client->kept_size > 0) memcpy(input, client->kept, client->kept_size);
     ssize_t got = recv(client->fd, input + client->kept_size, READ_SIZE, 0);
     if (got <= 0) {
@@ -522,7 +542,7 @@ static void read_from(struct client *client) {
     keep(client, input + used, have - used);
 }
 
-/* ---- connecting ----------------------------------------------------------------------------------------- */
+/* ---- connecting ---- */
 
 static struct sockaddr_storage server;
 static socklen_t server_size;
@@ -540,7 +560,8 @@ static void begin(struct client *client) {
     client->fd = socket(server.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (client->fd < 0) fail("socket", strerror(errno));
     setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (connect(client->fd, (struct sockaddr *)&server, server_size) != 0 && errno != EINPROGRESS) fail("connect", strerror(errno));
+    if (connect(client->fd, (struct sockaddr *)&server, server_size) != 0 && errno != EINPROGRESS)
+        fail("connect", strerror(errno));
     watch(client, EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT);
     in_handshake++;
     open_now++;
@@ -695,15 +716,15 @@ static int leave_all(void) {
     return client_count - open_now;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------ */
+/* ---- the whole ---- */
 
 static void report_stalled(int64_t since) {
     printf(", \"stalled\": [");
     for (int i = client_count - options.stall; i < client_count; i++) {
         const struct client *client = &clients[i];
         printf("%s{\"port\": %d, \"gone\": %s, \"reset\": %s, \"seconds\": %.3f, \"at\": %.3f}",
-               i == client_count - options.stall ? "" : ", ", client->port, client->state == GONE ? "true" : "false",
-               client->gone_errno == ECONNRESET ? "true" : "false",
+               i == client_count - options.stall ? "" : ", ", client->port,
+               client->state == GONE ? "true" : "false", client->gone_errno == ECONNRESET ? "true" : "false",
                client->state == GONE ? (double)(client->gone_at - since) / SECOND : 0,
                (double)client->gone_at / SECOND);
     }
@@ -718,7 +739,8 @@ static void stay(double seconds) {
     memory.joined = memory_now();
 }
 
-static void measure(struct usage *from, struct usage *to, uint64_t *deliveries, double *seconds, int64_t *began) {
+static void measure(struct usage *from, struct usage *to, uint64_t *deliveries, double *seconds,
+                    int64_t *began) {
     uint64_t planned = 0;
     sending = 1;
     stall_last();
@@ -727,7 +749,8 @@ static void measure(struct usage *from, struct usage *to, uint64_t *deliveries, 
     int64_t due = *began;
     if (!options.open_loop)
         for (int i = 0; i < client_count; i++)
-            while (clients[i].place < options.senders && speak(&clients[i], now())) {}
+            while (clients[i].place < options.senders && speak(&clients[i], now())) {
+            }
     run_until(*began + (int64_t)(options.warm_up * SECOND), 0, &due, start, &planned);
     memset(histogram, 0, sizeof histogram);
     latencies = 0, latency_most = 0;
@@ -738,23 +761,29 @@ static void measure(struct usage *from, struct usage *to, uint64_t *deliveries, 
     *to = usage_now();
     *deliveries = count.deliveries - before;
     *seconds = (double)(now() - from_at) / SECOND;
-    double p50 = percentile(0.5), p99 = percentile(0.99), p999 = percentile(0.999), most = (double)latency_most / 1e6;
+    double p50 = percentile(0.5), p99 = percentile(0.99), p999 = percentile(0.999),
+           most = (double)latency_most / 1e6;
     drain();
     printf(", \"p50\": %.4f, \"p99\": %.4f, \"p999\": %.4f, \"worst\": %.4f", p50, p99, p999, most);
 }
 
 static void report_usage(const char *name, const struct usage *from, const struct usage *to) {
-    printf(", \"%s\": {\"cpu\": %.6f, \"waited\": %.6f, \"user\": %.2f, \"system\": %.2f, \"generator\": %.6f}", name,
-           (double)(to->cpu - from->cpu) / SECOND, (double)(to->waited - from->waited) / SECOND,
-           (double)(to->ticks_user - from->ticks_user) / (double)sysconf(_SC_CLK_TCK),
-           (double)(to->ticks_system - from->ticks_system) / (double)sysconf(_SC_CLK_TCK), (double)(to->mine - from->mine) / SECOND);
+    printf(
+        ", \"%s\": {\"cpu\": %.6f, \"waited\": %.6f, \"user\": %.2f, \"system\": %.2f, \"generator\": %.6f}",
+        name, (double)(to->cpu - from->cpu) / SECOND, (double)(to->waited - from->waited) / SECOND,
+        (double)(to->ticks_user - from->ticks_user) / (double)sysconf(_SC_CLK_TCK),
+        (double)(to->ticks_system - from->ticks_system) / (double)sysconf(_SC_CLK_TCK),
+        (double)(to->mine - from->mine) / SECOND);
 }
 
 static void parse(int argument_count, char **arguments) {
     static const struct option names[] = {
-        {"rooms", 1, 0, 'n'}, {"size", 1, 0, 's'}, {"senders", 1, 0, 'S'}, {"window", 1, 0, 'w'}, {"bytes", 1, 0, 'b'},
-        {"stall", 1, 0, 'x'}, {"concurrency", 1, 0, 'c'}, {"deflate", 0, 0, 'd'}, {"engine-io", 0, 0, 'e'}, {"sorted", 0, 0, 'o'},
-        {"idle", 0, 0, 'i'}, {"pid", 1, 0, 'p'}, {"rate", 1, 0, 'r'}, {"warm-up", 1, 0, 'u'}, {"seconds", 1, 0, 't'}, {"drain", 1, 0, 'D'}, {"at-least", 1, 0, 'a'}, {0}};
+        {"rooms", 1, 0, 'n'},       {"size", 1, 0, 's'},     {"senders", 1, 0, 'S'},
+        {"window", 1, 0, 'w'},      {"bytes", 1, 0, 'b'},    {"stall", 1, 0, 'x'},
+        {"concurrency", 1, 0, 'c'}, {"deflate", 0, 0, 'd'},  {"engine-io", 0, 0, 'e'},
+        {"sorted", 0, 0, 'o'},      {"idle", 0, 0, 'i'},     {"pid", 1, 0, 'p'},
+        {"rate", 1, 0, 'r'},        {"warm-up", 1, 0, 'u'},  {"seconds", 1, 0, 't'},
+        {"drain", 1, 0, 'D'},       {"at-least", 1, 0, 'a'}, {0}};
     for (int letter; (letter = getopt_long(argument_count, arguments, "", names, NULL)) != -1;) {
         double value = optarg ? atof(optarg) : 1;
         switch (letter) {
@@ -770,7 +799,10 @@ static void parse(int argument_count, char **arguments) {
         case 'o': options.sorted = 1; break;
         case 'i': options.idle = 1; break;
         case 'p': options.pid = (int)value; break;
-        case 'r': options.rate = value; options.open_loop = 1; break;
+        case 'r':
+            options.rate = value;
+            options.open_loop = 1;
+            break;
         case 'u': options.warm_up = value; break;
         case 't': options.seconds = value; break;
         case 'a': options.at_least = (uint64_t)value; break;
@@ -783,8 +815,10 @@ static void parse(int argument_count, char **arguments) {
     options.port = arguments[optind + 1];
     options.path = arguments[optind + 2];
     if (options.bytes < 96) fail("--bytes", "at least 96: names and numbers take that many");
-    if (options.senders < 1 || options.senders > options.size - options.stall || options.rooms < 1 || options.window < 1)
-        fail("--senders, --size, --stall, --rooms, --window", "at least one sender, and senders do not stall");
+    if (options.senders < 1 || options.senders > options.size - options.stall || options.rooms < 1 ||
+        options.window < 1)
+        fail("--senders, --size, --stall, --rooms, --window",
+             "at least one sender, and senders do not stall");
     if (options.stall >= options.size) fail("--stall", "somebody of the last room must read");
 }
 
@@ -802,7 +836,8 @@ int main(int argument_count, char **arguments) {
     epoll = epoll_create1(EPOLL_CLOEXEC);
     timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     struct epoll_event wake = {.events = EPOLLIN, .data.ptr = NULL};
-    if (epoll < 0 || timer < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &wake) != 0) fail("epoll", strerror(errno));
+    if (epoll < 0 || timer < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &wake) != 0)
+        fail("epoll", strerror(errno));
 
     memory.before = memory_now();
     begun = usage_now();
@@ -810,7 +845,8 @@ int main(int argument_count, char **arguments) {
     open_all();
     int64_t opened_at = now();
     opened = usage_now();
-    printf("{\"connections\": %d, \"open_seconds\": %.4f", client_count, (double)(opened_at - begun_at) / SECOND);
+    printf("{\"connections\": %d, \"open_seconds\": %.4f", client_count,
+           (double)(opened_at - begun_at) / SECOND);
     report_usage("opening", &begun, &opened);
     if (options.idle) {
         stay(options.seconds);
@@ -823,14 +859,17 @@ int main(int argument_count, char **arguments) {
         report_stalled(stalled_at);
     }
     memory.end = memory_now();
-    printf(", \"deliveries\": %llu, \"seconds\": %.6f, \"messages\": %llu, \"received\": %llu", (unsigned long long)deliveries, seconds,
-           (unsigned long long)count.messages, (unsigned long long)count.deliveries);
-    printf(", \"bad\": %llu, \"doubled\": %llu, \"disordered\": %llu, \"lost\": %llu, \"cut\": %llu, \"skipped\": %llu",
-           (unsigned long long)count.bad, (unsigned long long)count.doubled, (unsigned long long)count.disordered,
-           (unsigned long long)count.lost, (unsigned long long)count.cut, (unsigned long long)count.skipped);
-    printf(", \"deflated\": %llu, \"shared\": %llu, \"bytes\": %llu", (unsigned long long)count.deflated, (unsigned long long)count.shared,
-           (unsigned long long)count.bytes);
-    printf(", \"memory\": {\"before\": %lld, \"joined\": %lld, \"most\": %lld, \"end\": %lld}}\n", (long long)memory.before,
-           (long long)memory.joined, (long long)memory.most, (long long)memory.end);
+    printf(", \"deliveries\": %llu, \"seconds\": %.6f, \"messages\": %llu, \"received\": %llu",
+           (unsigned long long)deliveries, seconds, (unsigned long long)count.messages,
+           (unsigned long long)count.deliveries);
+    printf(", \"bad\": %llu, \"doubled\": %llu, \"disordered\": %llu, \"lost\": %llu, \"cut\": %llu, "
+           "\"skipped\": %llu",
+           (unsigned long long)count.bad, (unsigned long long)count.doubled,
+           (unsigned long long)count.disordered, (unsigned long long)count.lost,
+           (unsigned long long)count.cut, (unsigned long long)count.skipped);
+    printf(", \"deflated\": %llu, \"shared\": %llu, \"bytes\": %llu", (unsigned long long)count.deflated,
+           (unsigned long long)count.shared, (unsigned long long)count.bytes);
+    printf(", \"memory\": {\"before\": %lld, \"joined\": %lld, \"most\": %lld, \"end\": %lld}}\n",
+           (long long)memory.before, (long long)memory.joined, (long long)memory.most, (long long)memory.end);
     return 0;
 }
