@@ -82,41 +82,41 @@ _BIG: Final = "--bytes 65536 --rooms 1 --senders 1"
 _ROOM_PEERS: Final = ("Starlette", "python-socketio", "websockets", "picows")
 
 LOADS: Final = {
-    "all talk": Load(
+    "all-talk": Load(
         "a room of 100, all 100 talk",
         _options("--size 100 --senders 100"),
         ("wsf", "wsf, seed's loop", "aiohttp", "Node ws"),
         (*_ROOM_PEERS, "C"),
     ),
-    "fixed rate": Load(
+    "fixed-rate": Load(
         "a room of 100, 50,000 deliveries/s offered",
         _options("--size 100 --senders 100 --rate 500"),
         ("wsf", "aiohttp"),
         saturates=False,
     ),
-    "ten talk": Load(
+    "ten-talk": Load(
         "a room of 1000, 10 talk",
         _options("--size 1000 --senders 10"),
         ("wsf", "aiohttp"),
     ),
-    "four ahead": Load(
+    "four-ahead": Load(
         "a room of 1000, one talks, 4 messages ahead",
         _options("--size 1000 --window 4"),
         ("wsf", "aiohttp", "C"),
         (*_ROOM_PEERS, "Node ws"),
     ),
-    "small room": Load(
+    "small-room": Load(
         "a room of 100, one talks, 4 messages ahead",
         _options("--size 100 --window 4"),
         (),
         ("wsf", "aiohttp", "Node ws", "C"),
     ),
-    "one by one": Load(
+    "one-by-one": Load(
         "a room of 1000, one talks, one message at a time",
         _options("--size 1000"),
         ("wsf", "aiohttp", "C"),
     ),
-    "many rooms": Load(
+    "many-rooms": Load(
         "500 rooms of 10, all talk",
         _options("--rooms 500 --size 10 --senders 10"),
         ("wsf", "aiohttp"),
@@ -141,7 +141,7 @@ LOADS: Final = {
         saturates=False,
         is_idle=True,
     ),
-    "all read": Load(
+    "all-read": Load(
         "a room of 50, 64 KB messages, 40/s",
         _options(f"{_BIG} --size 50 --rate 40"),
         ("wsf",),
@@ -149,7 +149,7 @@ LOADS: Final = {
         once=True,
         saturates=False,
     ),
-    "one stalled": Load(
+    "one-stalled": Load(
         "the same, and one client stops reading",
         _options(f"{_BIG} --size 50 --rate 40 --stall 1"),
         ("wsf",),
@@ -168,7 +168,7 @@ LOADS: Final = {
         is_stalled=True,
         is_watched=True,
     ),
-    "one stalled, peers": Load(
+    "one-stalled-peers": Load(
         "the same with others, for a short time",
         _options(f"{_BIG} --size 50 --rate 40 --stall 1"),
         ("aiohttp", "Node ws"),
@@ -178,7 +178,7 @@ LOADS: Final = {
         saturates=False,
         is_stalled=True,
     ),
-    "1000 read": Load(
+    "1000-read": Load(
         "a room of 1000, 64 KB messages, 4/s",
         _options(f"{_BIG} --size 1000 --rate 4"),
         ("wsf",),
@@ -186,7 +186,7 @@ LOADS: Final = {
         once=True,
         saturates=False,
     ),
-    "100 stalled": Load(
+    "100-stalled": Load(
         "the same, and 100 clients stop reading",
         _options(f"{_BIG} --size 1000 --rate 4 --stall 100"),
         ("wsf",),
@@ -198,17 +198,17 @@ LOADS: Final = {
 }
 
 CLAIMS: Final = (
-    Claim("all talk", "wsf", "cpu", "aiohttp", at_least=20),
-    Claim("all talk", "wsf", "cpu", "Node ws", at_least=20),
-    Claim("all talk", "wsf, seed's loop", "cpu", "aiohttp", at_least=12),
-    Claim("fixed rate", "wsf", "p50", "aiohttp", at_most=1.2),
-    Claim("fixed rate", "wsf", "p99", "aiohttp", at_most=1.5),
-    Claim("fixed rate", "wsf", "cpu", "aiohttp", at_most=1.0),
-    Claim("ten talk", "wsf", "cpu", "aiohttp", at_least=5),
-    Claim("four ahead", "wsf", "cpu", "aiohttp", at_least=3),
-    Claim("four ahead", "wsf", "cpu", "C", at_least=2),
-    Claim("one by one", "wsf", "cpu", "aiohttp", at_least=1),
-    Claim("many rooms", "wsf", "cpu", "aiohttp", at_least=4.5),
+    Claim("all-talk", "wsf", "cpu", "aiohttp", at_least=20),
+    Claim("all-talk", "wsf", "cpu", "Node ws", at_least=20),
+    Claim("all-talk", "wsf, seed's loop", "cpu", "aiohttp", at_least=12),
+    Claim("fixed-rate", "wsf", "p50", "aiohttp", at_most=1.2),
+    Claim("fixed-rate", "wsf", "p99", "aiohttp", at_most=1.5),
+    Claim("fixed-rate", "wsf", "cpu", "aiohttp", at_most=1.0),
+    Claim("ten-talk", "wsf", "cpu", "aiohttp", at_least=5),
+    Claim("four-ahead", "wsf", "cpu", "aiohttp", at_least=3),
+    Claim("four-ahead", "wsf", "cpu", "C", at_least=2),
+    Claim("one-by-one", "wsf", "cpu", "aiohttp", at_least=1),
+    Claim("many-rooms", "wsf", "cpu", "aiohttp", at_least=4.5),
     Claim("echo", "wsf, echo", "cpu", "aiohttp, echo", at_most=ECHO_MOST),
     Claim("echo", "wsf, echo", "cpu", "FastAPI", at_most=0.5),
     Claim("deflate", "wsf, deflate", "cpu", "aiohttp, deflate", at_least=5),
@@ -217,11 +217,11 @@ CLAIMS: Final = (
     Claim("idle", "wsf", "opening", at_most=IDLE_SECONDS, words="s until all are there"),
     Claim("idle", "wsf", "kept", at_most=0, words="sockets kept when they have left"),
     Claim("idle", "wsf", "regrown", at_most=1.05, words="memory of the next 10,000 to theirs"),
-    Claim("one stalled", "wsf", "p99", "wsf", at_most=2, base_load="all read"),
-    Claim("one stalled", "wsf", "gone", at_most=SHIPPED_TIMEOUT + GRACE, words="s until it is gone"),
-    Claim("one stalled", "wsf", "not reset", at_most=0, words="stalled clients that saw no RST"),
+    Claim("one-stalled", "wsf", "p99", "wsf", at_most=2, base_load="all-read"),
+    Claim("one-stalled", "wsf", "gone", at_most=SHIPPED_TIMEOUT + GRACE, words="s until it is gone"),
+    Claim("one-stalled", "wsf", "not reset", at_most=0, words="stalled clients that saw no RST"),
     Claim(
-        "one stalled", "wsf", "grown", "wsf", at_most=OUTBOX_MIB, base_load="all read", less_base=True,
+        "one-stalled", "wsf", "grown", "wsf", at_most=OUTBOX_MIB, base_load="all-read", less_base=True,
         words="MiB kept for it",
     ),
     Claim(
@@ -229,11 +229,11 @@ CLAIMS: Final = (
         words="s without progress until it is gone",
     ),
     Claim("watchdog", "wsf, watchdog", "not reset", at_most=0, words="stalled clients that saw no RST"),
-    Claim("100 stalled", "wsf", "p99", "wsf", at_most=2, base_load="1000 read"),
-    Claim("100 stalled", "wsf", "gone", at_most=SHIPPED_TIMEOUT + GRACE, words="s until all are gone"),
-    Claim("100 stalled", "wsf", "not reset", at_most=0, words="stalled clients that saw no RST"),
+    Claim("100-stalled", "wsf", "p99", "wsf", at_most=2, base_load="1000-read"),
+    Claim("100-stalled", "wsf", "gone", at_most=SHIPPED_TIMEOUT + GRACE, words="s until all are gone"),
+    Claim("100-stalled", "wsf", "not reset", at_most=0, words="stalled clients that saw no RST"),
     Claim(
-        "100 stalled", "wsf", "grown", "wsf", at_most=100 * OUTBOX_MIB, base_load="1000 read", less_base=True,
+        "100-stalled", "wsf", "grown", "wsf", at_most=100 * OUTBOX_MIB, base_load="1000-read", less_base=True,
         words="MiB kept for them",
     ),
 )  # fmt: skip

@@ -256,10 +256,10 @@ def verdict_of(claim: Claim, found: list[dict[str, Any]]) -> table.Verdict:
 
 def test_a_figure_is_a_ratio_of_medians() -> None:
     claim = CLAIMS[0]
-    found = [*runs("all talk", "wsf", 1, 2, 9), *runs("all talk", "aiohttp", 40, 44, 46)]
+    found = [*runs("all-talk", "wsf", 1, 2, 9), *runs("all-talk", "aiohttp", 40, 44, 46)]
     assert verdict_of(claim, found) == table.Verdict(claim, 22, 22, disturbed=False)
     assert verdict_of(claim, found).is_met
-    assert not verdict_of(claim, [*found[3:], *runs("all talk", "wsf", 1, 2.3, 9)]).is_met
+    assert not verdict_of(claim, [*found[3:], *runs("all-talk", "wsf", 1, 2.3, 9)]).is_met
     (row,) = (
         line
         for line in table.markdown(table.results_of(found)).splitlines()
@@ -269,21 +269,21 @@ def test_a_figure_is_a_ratio_of_medians() -> None:
 
 
 def test_what_was_not_measured_is_not_met() -> None:
-    verdict = verdict_of(CLAIMS[0], runs("all talk", "aiohttp", 40))
+    verdict = verdict_of(CLAIMS[0], runs("all-talk", "aiohttp", 40))
     assert verdict.value is None
     assert not verdict.is_met
 
 
 def test_a_server_that_others_disturbed_is_marked() -> None:
-    found = [*runs("all talk", "wsf", 1, busy=84.0), *runs("all talk", "aiohttp", 40)]
+    found = [*runs("all-talk", "wsf", 1, busy=84.0), *runs("all-talk", "aiohttp", 40)]
     assert verdict_of(CLAIMS[0], found).disturbed
-    assert not verdict_of(CLAIMS[0], [*found[1:], *runs("all talk", "wsf", 1, busy=85.0)]).disturbed
+    assert not verdict_of(CLAIMS[0], [*found[1:], *runs("all-talk", "wsf", 1, busy=85.0)]).disturbed
 
 
 def test_whatever_was_lost_is_told_but_where_that_is_the_point() -> None:
     found = [
-        *runs("all talk", "wsf", 1, 1, errors=2.0),
-        *runs("one stalled, peers", "aiohttp", 1, errors=9.0),
+        *runs("all-talk", "wsf", 1, 1, errors=2.0),
+        *runs("one-stalled-peers", "aiohttp", 1, errors=9.0),
     ]
     (line,) = table.errors_of(table.results_of(found))
-    assert line.startswith("all talk, wsf: 4 deliveries lost")
+    assert line.startswith("all-talk, wsf: 4 deliveries lost")
