@@ -81,7 +81,7 @@ def node_modules() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("package.json", "package-lock.json"):
             shutil.copy(PEERS / name, folder)
-        _run(["npm", "ci", "--ignore-scripts", "--prefix", str(folder)], INSTALL_LIMIT)
+        _run(["npm", "ci", "--ignore-scripts"], INSTALL_LIMIT, folder)
     return found
 
 
@@ -89,11 +89,15 @@ def _is_newer(made: Path, *sources: Path) -> bool:
     return made.exists() and all(made.stat().st_mtime >= source.stat().st_mtime for source in sources)
 
 
-def _run(command: list[str], limit: float) -> None:
+def _run(command: list[str], limit: float, folder: Path | None = None) -> None:
     words = " ".join(command[:4])
     try:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=limit)
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=limit, cwd=folder)
     except subprocess.CalledProcessError as error:
-        raise ToolError(f"{words} failed:\n{error.stderr[-COMPLAINT_MOST:]}") from None
+        complaint = error.stderr
+        if len(complaint) > COMPLAINT_MOST:  # some tell the reason first, some at the end
+            half = COMPLAINT_MOST // 2
+            complaint = f"{complaint[:half]}\n...\n{complaint[-half:]}"
+        raise ToolError(f"{words} failed:\n{complaint}") from None
     except subprocess.TimeoutExpired:
         raise ToolError(f"{words} did not end within {limit} s") from None
