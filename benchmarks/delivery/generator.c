@@ -33,6 +33,7 @@
 
 /* ns until all must be connected, and until all must have left; between two looks at memory */
 #define OPEN_LIMIT (90 * SECOND)
+#define MORE_LIMIT (20 * SECOND) /* beyond the time that was asked for */
 #define LEAVE_LIMIT (30 * SECOND)
 #define LOOK_INTERVAL (SECOND / 10)
 
@@ -71,7 +72,7 @@ struct client {
 static struct {
     int rooms, size, senders, window, bytes, stall, concurrency, deflate, engine_io, sorted, idle, pid;
     int open_loop;
-    uint64_t at_least; /* messages */
+    uint64_t at_least;                    /* messages */
     double warm_up, seconds, rate, drain; /* s, and messages/s */
     const char *host, *port, *path;
 } options = {.rooms = 1,
@@ -83,6 +84,10 @@ static struct {
              .warm_up = 0.5,
              .seconds = 1,
              .drain = 10};
+
+struct least {
+    uint64_t messages, deliveries;
+};
 
 static struct {
     uint64_t deliveries, messages, bytes, bad, doubled, disordered, lost, cut, skipped, joins, deflated,
@@ -681,8 +686,12 @@ static void speak_when_due(int64_t *due, double start, uint64_t *planned) {
     }
 }
 
-static void run_until(int64_t end, uint64_t least, int64_t *due, double start, uint64_t *planned) {
-    for (int64_t at = now(); at < end || (count.messages < least && at < end + OPEN_LIMIT); at = now()) {
+/* Speak until an instant, and on until so much has been said and heard: fewer turns of a slow server would be
+ * no measure of it. */
+static void run_until(int64_t end, struct least least, int64_t *due, double start, uint64_t *planned) {
+    for (int64_t at = now(); at < end || (at < end + MORE_LIMIT && (count.messages < least.messages ||
+                                                                    count.deliveries < least.deliveries));
+         at = now()) {
         look_at_memory(at);
         if (options.open_loop) speak_when_due(due, start, planned);
         int64_t wake = at + LOOK_INTERVAL;
@@ -739,6 +748,13 @@ static void stay(double seconds) {
     memory.joined = memory_now();
 }
 
+/* What is in flight when all senders have said all that they may. */
+static uint64_t flight(void) {
+    if (options.open_loop || options.seconds == 0) return 0;
+    return (uint64_t)options.rooms * (uint64_t)options.senders * (uint64_t)options.window *
+           (uint64_t)options.size;
+}
+
 static void measure(struct usage *from, struct usage *to, uint64_t *deliveries, double *seconds,
                     int64_t *began) {
     uint64_t planned = 0;
@@ -751,13 +767,15 @@ static void measure(struct usage *from, struct usage *to, uint64_t *deliveries, 
         for (int i = 0; i < client_count; i++)
             while (clients[i].place < options.senders && speak(&clients[i], now())) {
             }
-    run_until(*began + (int64_t)(options.warm_up * SECOND), 0, &due, start, &planned);
+    run_until(*began + (int64_t)(options.warm_up * SECOND), (struct least){0, count.deliveries + flight()},
+              &due, start, &planned);
     memset(histogram, 0, sizeof histogram);
     latencies = 0, latency_most = 0;
     *from = usage_now();
     uint64_t before = count.deliveries;
     int64_t from_at = now();
-    run_until(from_at + (int64_t)(options.seconds * SECOND), options.at_least, &due, start, &planned);
+    run_until(from_at + (int64_t)(options.seconds * SECOND),
+              (struct least){options.at_least, before + 2 * flight()}, &due, start, &planned);
     *to = usage_now();
     *deliveries = count.deliveries - before;
     *seconds = (double)(now() - from_at) / SECOND;
