@@ -46,7 +46,7 @@ check: $(READY)  ## Lint, format, layers, types: nothing is changed
 	  *) echo "check: SKIPPED pyright, there is no Node.js on this machine" >&2;; \
 	esac; fi
 
-bench: $(READY)  ## Measure: needs Node.js, npm and some minutes (BENCH=instancing: one)
+bench: $(READY)  ## Measure: needs cc, Node.js, npm and half an hour (BENCH=delivery: one)
 	@for name in $(BENCH); do $(BIN)/python -m benchmarks.$$name || exit; done
 
 fix: $(READY)  ## Repair what can be repaired by itself: lint and format
@@ -58,7 +58,7 @@ lock: $(READY)  ## Pin the dependencies of pyproject.toml anew (UPGRADE=1: the n
 	echo uv | $(BIN)/uv $(COMPILE) - -o requirements/uv.lock.txt
 
 clean:  ## Remove the environments and every cache
-	rm -rf .venv* build dist .*_cache .hypothesis .coverage*
+	rm -rf .venv* build dist .*_cache .hypothesis .coverage* benchmarks/*/.cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## Show this
