@@ -409,7 +409,7 @@ class TestInspectors:
                 await until(lambda: host.counters().messages_received == 1)
                 await two.send("all")
                 assert await one.recv() == await two.recv() == "all"
-        assert len(encoded[0]._encodings) == 1
+        assert len(encoded[0].encodings) == 1
 
     @pytest.mark.parametrize(
         ("error", "code", "reason"),

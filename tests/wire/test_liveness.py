@@ -18,7 +18,7 @@ from wsf.behaviors import OutboxSettings
 MUCH = Message(b"x" * 65536)
 
 #: s
-KEEP_ALIVE = 0.4
+KEEP_ALIVE = 1.5
 
 #: s; who answers has half of it, however busy the machine that runs all of this at once
 PATIENT_KEEP_ALIVE = 2.0
