@@ -63,7 +63,7 @@ class Member(LightClient):
         super().connection_lost(exc)
         for reply in self._replies.values():
             if not reply.done():
-                reply.set_exception(ConnectionError(f"it ended ({self.ending}) before there was an answer"))
+                reply.set_exception(EOFError(f"it ended ({self.ending}) before there was an answer"))
 
     def vanish(self) -> None:
         """Without a word: by a reset, or by a FIN with whatever was under way."""

@@ -34,7 +34,7 @@ class TestAStoppedProcess:
             await clients.open("127.0.0.1", port_of(host), "/echo")
             await until(lambda: room.channels)
             clients.stop()
-            await until(lambda: host.counters().sessions == 0)
+            await until(lambda: host.counters().sessions == 0 and room.reasons)
             assert room.reasons == ["no pong (keepAliveInterval)"]
             assert host.counters().keep_alive_timeouts == 1
             clients.go_on()
@@ -48,7 +48,7 @@ class TestAStoppedProcess:
             await until(lambda: room.channels)
             clients.stop()
             await room.tell_until(MUCH, lambda: host.counters().outbox_bytes)
-            await until(lambda: host.counters().sessions == 0)
+            await until(lambda: host.counters().sessions == 0 and room.reasons)
             assert room.reasons == ["slow client: took nothing for 0.5 s (sendTimeout)"]
             assert (host.counters().send_timeouts, host.counters().slow_clients_aborted) == (1, 0)
             assert host.counters().outbox_bytes == 0
@@ -64,7 +64,7 @@ class TestAStoppedProcess:
             clients.stop()
             await room.tell_until(MUCH, lambda: room.faulted)
             assert host.counters().outbox_bytes == 0
-            await until(lambda: host.counters().sessions == 0)
+            await until(lambda: host.counters().sessions == 0 and room.reasons)
             assert "(outbox maxBytes)" in room.reasons[0]
             assert (host.counters().send_timeouts, host.counters().slow_clients_aborted) == (0, 1)
             clients.go_on()
@@ -84,7 +84,7 @@ class TestAnUnpluggedCable:
             await clients.open(ours, port_of(host), "/echo")
             await until(lambda: room.channels)
             await clients.unplug()
-            await until(lambda: host.counters().sessions == 0)
+            await until(lambda: host.counters().sessions == 0 and room.reasons)
             assert room.reasons == ["no pong (keepAliveInterval)"]
 
     async def test_with_much_to_send_send_timeout_finds_it(self) -> None:
@@ -98,7 +98,7 @@ class TestAnUnpluggedCable:
             await until(lambda: room.channels)
             await clients.unplug()
             await room.tell_until(MUCH, lambda: host.counters().outbox_bytes)
-            await until(lambda: host.counters().sessions == 0)
+            await until(lambda: host.counters().sessions == 0 and room.reasons)
             assert room.reasons == ["slow client: took nothing for 0.5 s (sendTimeout)"]
 
 
@@ -123,6 +123,7 @@ async def test_of_many_clients_the_half_open_ones_go_and_the_others_hear_everyth
             await asyncio.sleep(0.02)  # as often as a lively room speaks
         await until(lambda: all(len(each) == said for each in heard))
         assert all(each == [b"%d" % number for number in range(said)] for each in heard)
+        await until(lambda: len(room.faulted) >= 100)
         assert sorted(map(id, behind)) == sorted(map(id, room.faulted)), "each once"
         assert set(room.reasons) == {"no pong (keepAliveInterval)"}
         for client in healthy:
