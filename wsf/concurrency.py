@@ -89,10 +89,9 @@ class Turn:
         """The operation has ended: let the next one in."""
         self.is_over = True
         lock, self._lock = self._lock, None
-        if lock is None:
-            return
-        if lock.limit == UNLIMITED or lock.holder is self:
-            self._leave(lock)
+        if lock is not None and (lock.holder is self or lock.limit == UNLIMITED):
+            lock.holder = None
+            lock.leave()
 
     def holds(self, lock: InstanceLock | None) -> bool:
         """Whether this operation is what others wait for at a lock."""

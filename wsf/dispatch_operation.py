@@ -16,6 +16,7 @@ from attrs import frozen
 
 from wsf.behaviors import CallbackSettings, OutboxSettings
 from wsf.communication_object import CloseStatus, CommunicationState
+from wsf.concurrency import CURRENT_CALL
 from wsf.correlation import PendingCall
 from wsf.counters import Meter
 from wsf.description import ContractDescription, OperationDescription
@@ -64,7 +65,11 @@ class ServiceRuntime:
 
 
 class DispatchOperation:
-    """One operation of an endpoint, ready to be called."""
+    """One operation of an endpoint, ready to be called.
+
+    Attributes:
+        occupies_session: Whether the session's next message waits until a call has ended.
+    """
 
     def __init__(
         self,
@@ -74,22 +79,28 @@ class DispatchOperation:
         service: ServiceRuntime,
     ) -> None:
         self.description = operation
+        self.occupies_session = service.pump_waits or operation.is_terminating
         self._service = service
+        self._calls = service.calls
+        self._instancing = service.instancing
+        self._inspectors = service.extensions.message_inspectors
+        self._wrappers = service.extensions.operation_wrappers
         self._formatter = formatter_for(contract, operation, encoding.body_style, encoding.json_quotas)
         self._carries_replies = encoding.carries_replies
         self._errors = service.errors
         check_faults(operation)
 
     async def call(self, context: OperationContext, place: InstanceContext) -> CloseStatus | None:
-        """Serve a message; how the session ends for it, if it does."""
-        context.instance_context = place
+        """Serve a message; how the session ends for it, if it does. The call's place to run is given back."""
         message_id = context.incoming_message.message_id  # an inspector may put another message in its place
-        token = context.enter()
+        token = CURRENT_CALL.set(context)
         errors: list[Exception] = []
         end: CloseStatus | None = None
         try:
             try:
-                self._answer(context, message_id, await self._perform(context, place))
+                reply = await self._perform(context, place)
+                if reply is not None:
+                    self._answer(context, message_id, reply)
             except asyncio.CancelledError as cancelled:
                 if cast("asyncio.Task[None]", asyncio.current_task()).cancelling():
                     raise  # the host aborts
@@ -102,12 +113,18 @@ class DispatchOperation:
                 end = self._fail(context, message_id, errors)
         finally:
             context.turn.end()
-            if self._service.instancing.ends_with_call:
-                await self._release(place)
-            context.leave(token)
-            context.complete()
+            try:
+                if self._instancing.ends_with_call:
+                    await self._release(place)
+            finally:
+                CURRENT_CALL.reset(token)
+                context.complete()
+                context.channel.running_operations -= 1
+                self._calls.leave()
         for error in errors:
             self._errors.handle(error)
+        if end is None and self.description.is_terminating:
+            return context.channel.close_details.output_close_status
         return end
 
     @property
@@ -116,16 +133,16 @@ class DispatchOperation:
 
     async def _perform(self, context: OperationContext, place: InstanceContext) -> Message | None:
         message = context.incoming_message
-        for inspector in self._service.extensions.message_inspectors:
+        for inspector in self._inspectors:
             message = context.incoming_message = checked(inspector, inspector.received(message, context))
         if not context.turn.try_begin(place.lock):
             await context.turn.begin(place.lock)
         instance = place.instance
         if not place.is_active:
-            instance = await self._service.instancing.activate(place, message)
+            instance = await self._instancing.activate(place, message)
         arguments = self._formatter.deserialize_request(message)
         method: Callable[..., Awaitable[Any]] = getattr(instance, self.description.method)
-        if self._service.extensions.operation_wrappers:
+        if self._wrappers:
             result = await self._wrapped(context, method)(arguments)
         else:
             result = await method(*arguments)
@@ -137,15 +154,13 @@ class DispatchOperation:
         def proceed(arguments: tuple[Any, ...]) -> Awaitable[Any]:
             return method(*arguments)
 
-        for wrapper in reversed(self._service.extensions.operation_wrappers):
+        for wrapper in reversed(self._wrappers):
             proceed = functools.partial(_invoke, wrapper, context, proceed)
         return proceed
 
-    def _answer(
-        self, context: OperationContext, message_id: str | bytes | None, reply: Message | None
-    ) -> None:
+    def _answer(self, context: OperationContext, message_id: str | bytes | None, reply: Message) -> None:
         """Send the reply to who waits for it; over a wire without ids, whatever was returned."""
-        if reply is None or self.description.is_one_way or (self._carries_replies and message_id is None):
+        if self.description.is_one_way or (self._carries_replies and message_id is None):
             return
         if message_id is not None:
             reply = attrs.evolve(reply, relates_to=message_id)
@@ -174,7 +189,7 @@ class DispatchOperation:
 
     async def _release(self, place: InstanceContext) -> None:
         try:
-            await self._service.instancing.end_of_call(place)
+            await self._instancing.end_of_call(place)
         except Exception:  # a service's own aclose(): its call has been answered
             logger.exception("releasing the service object of %s failed", self._title)
 

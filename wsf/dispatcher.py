@@ -66,6 +66,9 @@ class Dispatcher:
         self._binding = binding
         self._wire = wire
         self._service = service
+        self._instancing = service.instancing
+        self._calls = service.calls
+        self._host = service.host
         self._errors = service.errors
         self._warnings = RareWarning(logger)
         self._operations: dict[str, DispatchOperation] = {}
@@ -194,31 +197,32 @@ class Dispatcher:
             return self._errors.blame_peer(error)
         session.has_begun = True
         # from here on the message is accepted: closing waits until it has been served
-        session.channel.running_operations += 1
-        turn = Turn(description.name, session.channel)
-        place = session.instance = self._service.instancing.for_call(session.instance)
-        if not (place.has_place and self._service.calls.try_enter()):
+        channel = session.channel
+        channel.running_operations += 1
+        turn = Turn(description.name, channel)
+        place = session.instance = self._instancing.for_call(session.instance)
+        if not (place.has_place and self._calls.try_enter()):
             await self._admit(session, turn, place, arrival.awaited if message.message_id else ())
         context = OperationContext(
-            session.channel, message, self._contract, description, turn=turn, host=self._service.host
+            channel, message, self._contract, description, turn, host=self._host, instance_context=place
         )
-        if not (self._service.pump_waits or description.is_terminating):
+        if not operation.occupies_session:
             session.run_apart(self._run_apart(session, operation, context, place))
             return None
-        session.channel.inbox.occupy(turn)
+        channel.inbox.occupy(turn)
         try:
-            end = await self._run(session, operation, context, place)
+            end = await operation.call(context, place)
             if end is not None:  # a terminating call: those before it still get answers
                 await session.tasks_end()
             return end
         finally:
-            session.channel.inbox.occupied_by = None
+            channel.inbox.occupied_by = None
 
     async def _admit(
         self, session: Session, turn: Turn, place: InstanceContext, awaited: tuple[PendingCall, ...]
     ) -> None:
         """Wait for what a call needs: the object's place first, so that waiting for one holds no call up."""
-        instancing, calls = self._service.instancing, self._service.calls
+        instancing, calls = self._instancing, self._calls
         is_reserved = instancing.try_reserve(place)
         if is_reserved and calls.try_enter():
             return
@@ -247,32 +251,16 @@ class Dispatcher:
         context: OperationContext,
         place: InstanceContext,
     ) -> None:
-        end = await self._run(session, operation, context, place)
+        end = await operation.call(context, place)
         is_last = not (session.channel.running_operations or len(session.channel.inbox))
         if end is None and is_last:
             end = session.closing  # the loop waits for a message, and none need come
         if end is not None:
             await session.part(end)
 
-    async def _run(
-        self,
-        session: Session,
-        operation: DispatchOperation,
-        context: OperationContext,
-        place: InstanceContext,
-    ) -> CloseStatus | None:
-        try:
-            end = await operation.call(context, place)
-        finally:
-            session.channel.running_operations -= 1
-            self._service.calls.leave()
-        if end is None and operation.description.is_terminating:
-            return session.channel.close_details.output_close_status
-        return end
-
     def _operation_for(self, message: Message) -> DispatchOperation | None:
         """Exact action, then ``"*"``. The session-open action is ours to give, and nobody else's."""
-        if message.action == ON_OPEN_ACTION and not message.is_empty:
+        if message.action == ON_OPEN_ACTION and message.body is not None:
             return None
         return self._operations.get(message.action or WILDCARD_ACTION) or self._wildcard
 
@@ -322,13 +310,13 @@ class Dispatcher:
         return None
 
     def _blocking(self, session: Session, arrival: Arrival) -> PendingCall | None:
-        instancing = self._service.instancing
+        instancing = self._instancing
         return deadlock.blocking_call(
             arrival,
             session.channel.inbox,
             instancing.lock_of(session.instance),
             self._service.held_up,
-            min(self._service.calls.limit, instancing.calls_limit),
+            min(self._calls.limit, instancing.calls_limit),
         )
 
 

@@ -83,7 +83,7 @@ def _default_type(message: "Message") -> MessageType:
     return MessageType.BINARY if message.fault is None else MessageType.TEXT
 
 
-@frozen
+@frozen(slots=False)  # made twice as fast as with slots, and one is made for each message that comes
 class Message:
     """One message, in or out.
 

@@ -5,7 +5,6 @@ WCF: OperationContext, whose Current is lost at the first await unless asked oth
 """
 
 from collections.abc import Mapping, MutableMapping
-from contextvars import Token
 from http.cookies import CookieError, SimpleCookie
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from wsf.callback import create_callback
 from wsf.channel import DuplexSessionChannel
 from wsf.communication_object import Event
-from wsf.concurrency import CURRENT_CALL, Call, Turn
+from wsf.concurrency import CURRENT_CALL, Turn
 from wsf.description import ContractDescription, OperationDescription
 from wsf.errors import InvalidOperationError
 from wsf.extension_collection import ExtensionCollection
@@ -59,16 +58,17 @@ class OperationContext:
         message: Message,
         contract: ContractDescription,
         operation: OperationDescription,
-        *,
         turn: Turn,
+        *,
         host: Any = None,
+        instance_context: InstanceContext | None = None,
     ) -> None:
         self.host = host
         self.channel = channel
         self.incoming_message = message
         self.operation = operation
         self.turn = turn
-        self.instance_context: InstanceContext | None = None
+        self.instance_context = instance_context
         self._contract = contract
         self._completed: Event | None = None
         self._extensions: ExtensionCollection | None = None
@@ -173,15 +173,6 @@ class OperationContext:
             )
         callback: T = create_callback(promised, self.channel)
         return callback
-
-    def enter(self) -> Token[Call]:
-        """Make this call the current one; the token is for ``leave``. For the dispatcher."""
-        return CURRENT_CALL.set(self)
-
-    @staticmethod
-    def leave(token: Token[Call]) -> None:
-        """Undo ``enter``. For the dispatcher."""
-        CURRENT_CALL.reset(token)
 
     def complete(self) -> None:
         """The operation has ended. For the dispatcher."""

@@ -58,12 +58,11 @@ class Gate:
 
     def leave(self) -> None:
         """Give the place to the next in the queue, or back."""
-        for queue in (self._returning, self._waiters):
-            while queue:
-                waiter = queue.popleft()
-                if not waiter.done():
-                    waiter.set_result(True)
-                    return
+        while self._returning or self._waiters:
+            waiter = (self._returning or self._waiters).popleft()
+            if not waiter.done():
+                waiter.set_result(True)
+                return
         self.active -= 1
 
     def dismiss(self) -> None:

@@ -58,7 +58,8 @@ class TextReader:
                     tally = [0]
                     value = self._build(value, tally)
                     met = tally[0]
-                if text.translate(None, _WHITE_SPACE).count(_END_OF_NAME) == met:
+                # each name is followed by a colon, too, and these are counted where they stand
+                if text.count(b":") == met or text.translate(None, _WHITE_SPACE).count(_END_OF_NAME) == met:
                     return value
             except (ValueError, *REFUSALS):
                 pass  # the exact way says why

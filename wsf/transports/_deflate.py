@@ -15,7 +15,7 @@ from wsf.counters import Meter
 from wsf.errors import CloseCode, EncodingError, ProtocolError
 from wsf.message import MessageType
 from wsf.transports._handshake import Headers, Refusal
-from wsf.transports._websocket import OPCODES, WebSocketConnection, encode_frame
+from wsf.transports._websocket import OPCODE_BINARY, OPCODE_TEXT, WebSocketConnection, encode_frame
 
 __all__ = ("Deflate", "DeflatingConnection", "Inflater", "frames_limit", "negotiate_deflate")
 
@@ -25,7 +25,7 @@ EXTENSION: Final = "permessage-deflate"
 RSV1: Final = 0x40
 
 #: the opcodes that begin a message: TEXT and BINARY; RSV1 may stand at no other
-_OPENING_OPCODES: Final = frozenset(OPCODES.values())
+_OPENING_OPCODES: Final = frozenset((OPCODE_TEXT, OPCODE_BINARY))
 
 #: bytes; a frame's first two and the longest form of its length (RFC 6455 section 5.2)
 _LONGEST_HEAD: Final = 10
@@ -185,7 +185,9 @@ class DeflatingConnection(WebSocketConnection):
         if compressed is None:
             return super().frame(payload, message_type)
         self._meter.messages_compressed += 1
-        return encode_frame(RSV1 | OPCODES[message_type], compressed)
+        return encode_frame(
+            RSV1 | OPCODE_TEXT if message_type is MessageType.TEXT else OPCODE_BINARY, compressed
+        )
 
 
 def frames_limit(max_message_size: int) -> int:

@@ -23,7 +23,7 @@ from wsf.transports._keep_alive import KeepAlive
 from wsf.transports._sockets import unacknowledged
 from wsf.transports._tls import TlsTransport
 
-__all__ = ("OPCODES", "ServerWebSocket", "WebSocketConnection", "encode_frame")
+__all__ = ("OPCODE_BINARY", "OPCODE_TEXT", "ServerWebSocket", "WebSocketConnection", "encode_frame")
 
 OPCODE_TEXT: Final = 0x1
 OPCODE_BINARY: Final = 0x2
@@ -58,10 +58,9 @@ RESET_ON_CLOSE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1
 #: digits of a pong that are looked at: a peer may send any
 MAX_PONG_DIGITS: Final = 19
 
-_MESSAGE_TYPES: Final = {WSMsgType.TEXT: MessageType.TEXT, WSMsgType.BINARY: MessageType.BINARY}
-
-#: of each kind of message
-OPCODES: Final = {MessageType.TEXT: OPCODE_TEXT, MessageType.BINARY: OPCODE_BINARY}
+# compared, not looked up: a dict asks for the hash of an enum's member, which is Python code
+_TEXT: Final = WSMsgType.TEXT
+_BINARY: Final = WSMsgType.BINARY
 
 
 class ServerWebSocket(web.WebSocketResponse[Literal[False]]):
@@ -197,16 +196,15 @@ class WebSocketConnection:
                 kind, data, extra = await self._websocket.receive()
             finally:
                 self._receiving = False
-            if kind in _MESSAGE_TYPES:
-                if self._close_sent is None:  # after our close frame the rest of what comes is thrown away
-                    return data, _MESSAGE_TYPES[kind]
-            else:
+            if kind is not _TEXT and kind is not _BINARY:
                 self._control(kind, data, extra)
+            elif self._close_sent is None:  # after our close frame the rest of what comes is thrown away
+                return data, MessageType.TEXT if kind is _TEXT else MessageType.BINARY
         raise self._end
 
     def frame(self, payload: bytes, message_type: MessageType) -> bytes:
         """One final, unmasked frame."""
-        return encode_frame(OPCODES[message_type], payload)
+        return encode_frame(OPCODE_TEXT if message_type is MessageType.TEXT else OPCODE_BINARY, payload)
 
     def write(self, data: bytes) -> bool:
         """See ``Connection``. After the close frame nothing is written (RFC 6455 section 5.5.1)."""
