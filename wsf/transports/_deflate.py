@@ -185,9 +185,8 @@ class DeflatingConnection(WebSocketConnection):
         if compressed is None:
             return super().frame(payload, message_type)
         self._meter.messages_compressed += 1
-        return encode_frame(
-            RSV1 | OPCODE_TEXT if message_type is MessageType.TEXT else OPCODE_BINARY, compressed
-        )
+        opcode = OPCODE_TEXT if message_type is MessageType.TEXT else OPCODE_BINARY
+        return encode_frame(RSV1 | opcode, compressed)
 
 
 def frames_limit(max_message_size: int) -> int:
