@@ -6,7 +6,6 @@ behind what the client said before it; what is read past waits here, bounded, in
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -88,7 +87,7 @@ class Inbox:
         self._pending = pending
         self._screen = screen
         self._on_end = on_end
-        self._waiting: deque[tuple[Arrival, int]] = deque()
+        self._waiting: list[tuple[Arrival, int]] = []  # few, and mostly none: no deque
         self._end: CommunicationError | None = None
         self._is_read = False
         self._reader: asyncio.Task[None] | None = None
@@ -118,7 +117,7 @@ class Inbox:
         """
         while True:
             if self._waiting:
-                arrival, size = self._waiting.popleft()
+                arrival, size = self._waiting.pop(0)
                 self.size -= size
                 return arrival
             if self._end is not None:

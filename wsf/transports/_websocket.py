@@ -20,6 +20,7 @@ from wsf.counters import Meter
 from wsf.errors import CloseCode, ConnectionClosedError, EncodingError, ProtocolError, QuotaExceededError
 from wsf.message import MessageType
 from wsf.transports._keep_alive import KeepAlive
+from wsf.transports._received import ReceiveBuffer
 from wsf.transports._sockets import unacknowledged
 from wsf.transports._tls import TlsTransport
 
@@ -75,8 +76,22 @@ class ServerWebSocket(web.WebSocketResponse[Literal[False]]):
         return False
 
 
-class _Tap(asyncio.Protocol):
+class _Tap(ReceiveBuffer):
     """Passes everything on to aiohttp's protocol, and tells the connection what it needs to know."""
+
+    __slots__ = (
+        "_clock",
+        "_drained",
+        "_filled",
+        "_heard_at",
+        "_inner",
+        "_tls",
+        "_transport",
+        "is_deaf",
+        "is_full",
+        "lost",
+        "strip",
+    )
 
     def __init__(
         self, transport: asyncio.Transport, drained: Callable[[], None], filled: Callable[[], None]
@@ -145,6 +160,32 @@ class WebSocketConnection:
         close_timeout: s until a peer that does not let go is aborted.
         max_message_size: Bytes; what a too big message's sender is told. aiohttp's reader knows it, too.
     """
+
+    __slots__ = (
+        "_close_sent",
+        "_close_timeout",
+        "_end",
+        "_ended",
+        "_frames",
+        "_is_cut",
+        "_keep_alive",
+        "_loop",
+        "_max_message_size",
+        "_meter",
+        "_pings",
+        "_pong",
+        "_receiving",
+        "_tap",
+        "_transport",
+        "_websocket",
+        "drained",
+        "filled",
+        "framing",
+        "lost",
+        "peer",
+        "ponged",
+        "properties",
+    )
 
     def __init__(
         self,
