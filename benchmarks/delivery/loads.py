@@ -37,6 +37,7 @@ class Load:
         once: It is long, and met in one round only.
         may_lose: The servers here are known to leave somebody without messages: that is the point.
         saturates: The server is to be busy all the time; where it is not, somebody disturbed it.
+        offered: Deliveries/s that a fixed rate makes; who does not get near was disturbed, or is too slow.
         is_idle, is_stalled: How it is driven.
         is_watched: When the server's sockets last took something is looked at, too; that costs CPU.
     """
@@ -49,6 +50,7 @@ class Load:
     once: bool = False
     may_lose: bool = False
     saturates: bool = True
+    offered: float | None = None
     is_idle: bool = False
     is_stalled: bool = False
     is_watched: bool = False
@@ -93,6 +95,7 @@ LOADS: Final = {
         _options("--size 100 --senders 100 --rate 500"),
         ("wsf", "aiohttp"),
         saturates=False,
+        offered=50_000,
     ),
     "ten-talk": Load(
         "a room of 1000, 10 talk",

@@ -14,6 +14,9 @@ __all__ = ("Results", "Verdict", "errors_of", "markdown", "results_of", "termina
 #: % of its core that a server has at least where it is to be busy; below, somebody else was there, too
 UNDISTURBED: Final = 85
 
+#: % of what a fixed rate offers that a server must have delivered, for its latency to be one of that rate
+OFFERED_LEAST: Final = 95
+
 #: by load, by server, by round
 Results = Mapping[str, Mapping[str, Mapping[int, Measures]]]
 
@@ -25,7 +28,7 @@ PEER_HEADINGS: Final = (
 LEGEND: Final = (
     "CPU is the server's; \"times less\" compares its CPU per delivery with aiohttp's. Figures are "
     'medians over the rounds and ratios of medians; "by round" is the median of each round\'s ratio. ~ : the '
-    "server had less than 85 % of its core in half of the rounds, others used it."
+    "server had less than 85 % of its core in half of the rounds, or delivered less than was offered."
 )
 _MEASURES: Final = {
     "cpu": "CPU per delivery", "p50": "p50", "p99": "p99", "memory": "memory per connection",
@@ -103,6 +106,8 @@ def _median(rounds: Mapping[int, Measures], measure: str) -> float:
 
 
 def _is_disturbed(load: Load, rounds: Mapping[int, Measures]) -> bool:
+    if load.offered is not None and _median(rounds, "rate") * 100 < load.offered * OFFERED_LEAST:
+        return True
     return load.saturates and _median(rounds, "busy") < UNDISTURBED
 
 

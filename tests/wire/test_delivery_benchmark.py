@@ -280,6 +280,13 @@ def test_a_server_that_others_disturbed_is_marked() -> None:
     assert not verdict_of(CLAIMS[0], [*found[1:], *runs("all-talk", "wsf", 1, busy=85.0)]).disturbed
 
 
+def test_a_server_that_did_less_than_was_offered_is_marked() -> None:
+    (claim, *_) = (one for one in CLAIMS if one.load == "fixed-rate")
+    found = [*runs("fixed-rate", "wsf", 1, rate=49_000.0), *runs("fixed-rate", "aiohttp", 1, rate=47_000.0)]
+    assert verdict_of(claim, found).disturbed
+    assert not verdict_of(claim, [found[0], *runs("fixed-rate", "aiohttp", 1, rate=48_000.0)]).disturbed
+
+
 def test_whatever_was_lost_is_told_but_where_that_is_the_point() -> None:
     found = [
         *runs("all-talk", "wsf", 1, 1, errors=2.0),
