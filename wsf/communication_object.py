@@ -96,7 +96,7 @@ class Event:
     __slots__ = ("_handlers", "_is_over")
 
     def __init__(self) -> None:
-        self._handlers: list[Callable[[Any], object]] = []
+        self._handlers: tuple[Callable[[Any], object], ...] = ()  # most events of most channels have none
         self._is_over = False
 
     def __iadd__(self, handler: Callable[[Any], object]) -> Self:
@@ -105,12 +105,11 @@ class Event:
         if not callable(handler):
             raise TypeError(f"a handler of an event is a function, not {type(handler).__name__}")
         if not self._is_over and handler not in self._handlers:
-            self._handlers.append(handler)
+            self._handlers += (handler,)
         return self
 
     def __isub__(self, handler: Callable[[Any], object]) -> Self:
-        if handler in self._handlers:
-            self._handlers.remove(handler)
+        self._handlers = tuple(known for known in self._handlers if known != handler)
         return self
 
     def fire(self, sender: Any) -> None:
@@ -123,10 +122,10 @@ class Event:
         """It will not happen any more: let go of who waits for it. What has happened is still told."""
         if not self._is_over:
             self._is_over = True
-            self._handlers.clear()
+            self._handlers = ()
 
     def _call(self, sender: Any) -> None:
-        handlers, self._handlers = self._handlers, []
+        handlers, self._handlers = self._handlers, ()
         for handler in handlers:
             try:
                 handler(sender)

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from benchmarks.delivery.loads import LOADS
 from benchmarks.delivery.measure import Measures, generator, run
+from benchmarks.delivery.picture import svg
 from benchmarks.delivery.servers import GENERATOR_CORE, SERVER_CORE
 from benchmarks.delivery.table import errors_of, markdown, results_of, terminal
 from benchmarks.delivery.tools import ToolError, node_modules, peers_python
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         options.json.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     results = results_of(kept["runs"])
+    if options.picture:
+        options.picture.write_text(svg(results), encoding="utf-8")
     print(markdown(results) if options.markdown else terminal(results))
     print(f"\n{_circumstances(kept['about'])}")
     errors = [*errors_of(results), *kept["failed"]]
@@ -71,6 +74,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the whole run in a file")
     parser.add_argument("--show", type=Path, metavar="FILE", help="measure nothing: print what was kept")
     parser.add_argument("--markdown", action="store_true", help="print what docs/performance.md shows")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the run, as SVG")
     return parser.parse_args(arguments)
 
 

@@ -10,11 +10,12 @@ import struct
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from benchmarks.delivery import measure, servers, table, tools
+from benchmarks.delivery import measure, picture, servers, table, tools
 from benchmarks.delivery.loads import CLAIMS, LOADS, Claim
 from benchmarks.delivery.measure import NEVER
 from tests.conftest import require_tool
@@ -294,3 +295,17 @@ def test_whatever_was_lost_is_told_but_where_that_is_the_point() -> None:
     ]
     (line,) = table.errors_of(table.results_of(found))
     assert line.startswith("all-talk, wsf: 4 deliveries lost")
+
+
+def test_the_picture_has_a_bar_for_each_server_of_each_busy_load() -> None:
+    one = {"cpu": 2.0, "busy": 99, "rate": 1.0}
+    runs = [
+        {"load": load, "server": server, "round": 0, "measures": one}
+        for load in ("all-talk", "echo", "idle")
+        for server in ("wsf", "a & b")
+    ]
+    drawn = ElementTree.fromstring(picture.svg(table.results_of(runs)))
+    bars = [
+        element for element in drawn.iter("{http://www.w3.org/2000/svg}rect") if "height" in element.attrib
+    ]
+    assert len(bars) == 1 + 4  # the ground, and two loads of two servers: silent sessions have no deliveries

@@ -29,8 +29,8 @@ DEFAULT_KEEP_ALIVE_INTERVAL: Final = 15.0
 #: s until a request must be complete; WCF has no limit
 DEFAULT_REQUEST_INITIALIZATION_TIMEOUT: Final = 10.0
 
-#: connections for each processor that may be on their way to a session, when maxPendingConnections is 0
-PENDING_CONNECTIONS_PER_CPU: Final = 100
+#: connections that may be on their way to a session, when maxPendingConnections is 0: 100 for each processor
+DEFAULT_PENDING_CONNECTIONS: Final = 100 * (os.cpu_count() or 1)
 
 #: bytes; 200 of a chat's JSON become 150, in one packet either way: less is not worth the work of both sides
 DEFAULT_COMPRESSION_THRESHOLD: Final = 200
@@ -176,8 +176,7 @@ class HttpTransportSettings:
     @property
     def pending_connections_limit(self) -> int:
         """See ``Transport``."""
-        cpus = os.cpu_count() or 1
-        return self.web_socket_settings.max_pending_connections or PENDING_CONNECTIONS_PER_CPU * cpus
+        return self.web_socket_settings.max_pending_connections or DEFAULT_PENDING_CONNECTIONS
 
     @property
     def request_initialization_timeout(self) -> float:
