@@ -283,6 +283,7 @@ class Outbox(WaitingMessages):
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
+        self._bring_up()  # perhaps the last chance: a peer that closes still gets what was accepted for it
         self.flush()
 
     def _guard(self) -> None:

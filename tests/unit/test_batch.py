@@ -163,6 +163,16 @@ async def test_for_who_is_behind_its_operation_decides() -> None:
     assert room.meter.messages_dropped == {("C.tick", "oldest"): 1}
 
 
+async def test_who_is_about_to_close_gets_what_was_accepted_for_all() -> None:
+    room = Given(2)
+    batch = room.batch()
+    batch.put(b"a", PLAIN)
+    room.connections[0].drained()  # the transport's, before it answers a close frame
+    assert room.written == [b"a", b""]
+    await turn()
+    assert room.written == [b"a", b"a"]
+
+
 async def test_a_closed_outbox_is_no_member() -> None:
     room = Given(2)
     batch = room.batch()
