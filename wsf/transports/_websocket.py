@@ -161,32 +161,6 @@ class WebSocketConnection:
         max_message_size: Bytes; what a too big message's sender is told. aiohttp's reader knows it, too.
     """
 
-    __slots__ = (
-        "_close_sent",
-        "_close_timeout",
-        "_end",
-        "_ended",
-        "_frames",
-        "_is_cut",
-        "_keep_alive",
-        "_loop",
-        "_max_message_size",
-        "_meter",
-        "_pings",
-        "_pong",
-        "_receiving",
-        "_tap",
-        "_transport",
-        "_websocket",
-        "drained",
-        "filled",
-        "framing",
-        "lost",
-        "peer",
-        "ponged",
-        "properties",
-    )
-
     def __init__(
         self,
         websocket: ServerWebSocket,
