@@ -207,11 +207,12 @@ def test_the_servers_that_are_always_here_serve_the_generator(generator: Path, n
     server = servers.SERVERS[name]
     size = "1" if "echo" in name else "5"
     with servers.running(server) as place:
-        options = (*QUICK, "--rooms", "3", "--size", size, *at_least(40))
+        # so many that the kernel's account of its time, kept by ticks, moves for the fastest of them, too
+        options = (*QUICK, "--rooms", "3", "--size", size, *at_least(5000))
         report = measure.generate(server, place, options, seconds=0)
     measures = measure.measures_of(report)
     assert measures["errors"] == 0
-    assert report["received"] == report["messages"] * int(size) >= 40
+    assert report["received"] == report["messages"] * int(size) >= 5000
     assert measures["cpu"] > 0
     assert measures["memory"] > 0
 
