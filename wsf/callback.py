@@ -194,7 +194,7 @@ def _one_way_message(operation: CallbackOperation) -> Call:
 
     async def call(self: Any, message: Message) -> None:
         channel: DuplexSessionChannel = self._channel
-        if channel.state is OPENED and not channel.sending:
+        if channel.state is OPENED and not channel.sending and isinstance(message, Message):
             channel.outbox.append(message.encodings.get(channel.wire) or channel.frame(message), title)
         else:
             channel.demand_opened()

@@ -157,8 +157,8 @@ class DuplexSessionChannel(ChannelLife):
         """
         self.demand_opened()
         frame, turn = self.frame(message), current_turn()
-        if self.outbox.has_room(len(frame)) and not self.outbox.is_awaited:
-            return self.outbox.append(frame, outlet.operation)
+        if self.outbox.fits(len(frame), outlet) and not self.outbox.is_awaited:
+            return self.outbox.deliver(frame, outlet)
         if turn is not None:
             turn.step_out()
         try:

@@ -122,8 +122,8 @@ class Counters:
         replies_dropped: Answers to no call: late ones, and those to calls that nobody made.
         slow_clients_aborted: Clients over a bound of their outbox.
         messages_dropped: By operation and reason, as its delivery says: ``oldest``, ``newest``, ``replaced``.
-        clients_cut: Slow clients by the operation whose message had no room, and the mode that says so; for
-            those that took nothing, by ``sendTimeout``.
+        clients_cut: Slow clients by operation and reason: ``outbox``, with the operation whose message had no
+            room; ``sendTimeout``, without one, for those that took nothing.
         send_timeouts, keep_alive_timeouts, idle_timeouts, close_timeouts: Clients that met ``sendTimeout``,
             the pong deadline of ``keepAliveInterval``, ``receiveTimeout`` or ``closeTimeout``.
     """

@@ -184,10 +184,10 @@ class Outbox(WaitingMessages):
         try:
             async with asyncio.timeout(finite(timeout)), self._blocking:
                 self._bring_up()
-                if not self.has_room(len(frame)):
+                if not self.fits(len(frame), outlet):
                     self._find_room(len(frame))
-                    await self._until(lambda: self.has_room(len(frame)))
-                return self.append(frame, operation)
+                    await self._until(lambda: self.fits(len(frame), outlet))
+                return self.deliver(frame, outlet)
         except TimeoutError:
             self._give_up(f"slow client: no room for a message within {timeout:g} s (block)", operation)
             return False
@@ -269,7 +269,8 @@ class Outbox(WaitingMessages):
         if len(self) >= self.max_messages:
             return f"slow client: more than {self.max_messages} messages wait for it (outbox maxMessages)"
         if outlet is not None and (outlet.max_bytes or outlet.max_messages):
-            bounds = f"maxBytes {outlet.max_bytes}, maxMessages {outlet.max_messages}"
+            own = {"maxBytes": outlet.max_bytes, "maxMessages": outlet.max_messages}
+            bounds = ", ".join(f"{bound} {value}" for bound, value in own.items() if value)
             return f"slow client: too much of {outlet.operation} waits for it (outbox operations: {bounds})"
         return f"slow client: more than {self.max_bytes} bytes wait for it (outbox maxBytes)"
 

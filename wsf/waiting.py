@@ -109,6 +109,11 @@ class WaitingMessages:
         count = len(self._items) - self._dropped
         return not count or (self.size + size <= self.max_bytes and count < self.max_messages)
 
+    def fits(self, size: int, outlet: Outlet) -> bool:
+        """Whether a frame of an operation may wait, too, by its own bounds as well."""
+        account = self._accounts.get(outlet) if self._accounts else None
+        return self.has_room(size) if account is None else self._fits(size, outlet, account)
+
     def put(self, frame: bytes) -> None:
         """Accept a frame. The caller has made sure that there is room."""
         self._items.append(frame)

@@ -85,5 +85,5 @@ async def _lost(members: list[Any], said: list[int]) -> int:
         missing = sum(abs(wanted - member.count) for wanted, member in zip(expected, members, strict=True))
         if not missing:
             break
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # between two looks: what is under way is in other processes
     return missing + sum(member.gaps for member in members)

@@ -43,7 +43,8 @@ async def run(seconds: float) -> list[Figure]:
         for _ in range(LOOKS):
             await _live(server, steady, said, seconds / LOOKS)
             looks.append(await server.has_sessions(STEADY) | {"at": asyncio.get_running_loop().time()})
-        await asyncio.sleep(2)  # what was said last
+        await server.has_sessions(STEADY)  # its answer comes after all that was said before
+        await asyncio.sleep(2)  # and what was said last is on its way to us
         rooms = [sum(said[room::ROOMS]) for room in range(ROOMS)]
         lost = sum(rooms[number % ROOMS] - member.count for number, member in enumerate(steady))
         complaints = server.complaints()
@@ -85,7 +86,7 @@ async def _live(server: Server, steady: list[Member], said: list[int], seconds: 
         sender = random.randrange(STEADY)
         steady[sender].tell("say", sender, said[sender])
         said[sender] += 1
-        await asyncio.sleep(1 / RATE)
+        await asyncio.sleep(1 / RATE)  # the load that is measured: so many a second
     await asyncio.gather(*restless)
 
 

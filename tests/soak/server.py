@@ -52,7 +52,7 @@ class Server:
             settled = status["sessions"] == number + 1 and status["pending"] == 0
             if settled or asyncio.get_running_loop().time() > end:
                 return status
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.2)  # between two looks at another process
 
     def complaints(self) -> int:
         """Lines of the log that nobody wants to read."""

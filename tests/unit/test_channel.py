@@ -8,7 +8,9 @@ import pytest
 
 from tests.clock import Clock
 from tests.doubles import FakeConnection, web_socket_binding
+from tests.serving import EchoCallback
 from wsf.behaviors import OutboxSettings
+from wsf.callback import create_callback
 from wsf.channel import DuplexSessionChannel
 from wsf.communication_object import CommunicationState
 from wsf.counters import Meter
@@ -20,6 +22,7 @@ from wsf.errors import (
     InvalidOperationError,
 )
 from wsf.message import ON_OPEN_ACTION, Message, MessageType
+from wsf.reflection import describe
 
 
 class Given:
@@ -279,3 +282,14 @@ async def test_an_async_handler_of_an_event_is_refused(given: Given) -> None:
 async def test_a_lost_connection_is_known_without_reading(given: Given) -> None:
     given.connection.lost()
     assert given.channel.state is CommunicationState.FAULTED
+
+
+async def test_a_callback_takes_a_message_by_place_or_name_and_nothing_else(given: Given) -> None:
+    callback = create_callback(describe(EchoCallback), given.channel)
+    for wrong in ("text", b"bytes", None):
+        with pytest.raises(TypeError, match=r"a wsf\.Message is sent, not"):
+            await callback.hear(wrong)
+    await callback.hear(TEXT)
+    await callback.hear(message=TEXT)
+    given.channel.outbox.flush()
+    assert given.connection.written == [b"xx"]

@@ -139,6 +139,19 @@ class TestBlock:
         assert given.taken() == b"-0123456"
         assert given.errors == []
 
+    async def test_an_operations_own_bound_is_waited_for_as_well(self) -> None:
+        given = Given()
+        few = Outlet("C.few", Delivery.block(60), max_messages=1)
+        assert await given.outbox.deliver_in_time(b"1", few)
+        second = asyncio.create_task(given.outbox.deliver_in_time(b"2", few))
+        await asyncio.sleep(0)
+        assert not second.done()  # there is room for two more, but not for two of these
+        assert given.outbox.append(b"p")
+        given.connection.take()
+        assert await second is True
+        await asyncio.sleep(0)
+        assert given.taken() == b"-1p2"
+
     async def test_then_the_client_is_cut(self) -> None:
         given = Given()
         for _ in range(3):

@@ -9,13 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsf.transports import SPARE_DESCRIPTORS, descriptor_limit
-from wsf.transports._websocket import (
-    MAX_CLOSE_REASON_BYTES,
-    OPCODE_BINARY,
-    _Tap,
-    close_reason,
-    encode_frame,
-)
+from wsf.transports._frames import MAX_CLOSE_REASON_BYTES, OPCODE_BINARY, close_reason, encode_frame
+from wsf.transports._websocket import _Tap
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import os
 import pytest
 
 from tests.clients_apart import apart, unpluggable
+from tests.clock import Clock
 from tests.room import Room, join, port_of, room_binding
 from tests.serving import serving, until
 from wsf import Message
@@ -135,21 +136,26 @@ async def test_of_many_clients_the_half_open_ones_go_and_the_others_hear_everyth
 
 
 @pytest.mark.usefixtures("each_scheme")
-async def test_a_reader_that_is_slow_and_goes_on_is_never_taken_for_stuck() -> None:
+async def test_a_reader_that_is_slow_and_goes_on_is_never_taken_for_stuck(clock: Clock) -> None:
     """It takes some of the megabytes that wait in the kernel now and then; what waits here stays as it is."""
-    room = Room()
-    settings = {"binding": room_binding(send_timeout=0.4), "outbox": OutboxSettings(max_bytes=2**40)}
+    room, sizes = Room(), list[int]()
+
+    def take_some(payload: bytes) -> None:
+        sizes.append(len(payload))
+        if len(sizes) % 8 == 0:  # half a megabyte at a time: TCP tells of no less
+            client.transport.pause_reading()
+
+    binding = room_binding(send_timeout=600, receive_timeout=float("inf"))
+    settings = {"binding": binding, "outbox": OutboxSettings(max_bytes=2**40)}
     async with serving(room, **settings) as host:
-        client = await join(host)
+        client = await join(host, heard=take_some)
         await until(lambda: room.channels)
         client.transport.pause_reading()
         await room.tell_until(MUCH, lambda: host.counters().outbox_bytes > 16_000_000)
-        for _ in range(15):  # four times sendTimeout
+        for _ in range(8):  # more than three times sendTimeout
             client.transport.resume_reading()
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-            client.transport.pause_reading()
-            await asyncio.sleep(0.1)  # slow: that is what it is
+            await until(lambda: not client.transport.is_reading())
+            await clock.elapse(250)
         assert host.counters().sessions == 1
         assert host.counters().outbox_bytes, "it was too fast for this test"
         client.transport.abort()

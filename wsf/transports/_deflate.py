@@ -14,8 +14,9 @@ from typing import Any, Final
 from wsf.counters import Meter
 from wsf.errors import CloseCode, EncodingError, ProtocolError
 from wsf.message import MessageType
+from wsf.transports._frames import OPCODE_BINARY, OPCODE_TEXT, encode_frame
 from wsf.transports._handshake import Headers, Refusal
-from wsf.transports._websocket import OPCODE_BINARY, OPCODE_TEXT, WebSocketConnection, encode_frame
+from wsf.transports._websocket import WebSocketConnection
 
 __all__ = ("Deflate", "DeflatingConnection", "Inflater", "frames_limit", "negotiate_deflate")
 

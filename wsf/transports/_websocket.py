@@ -19,21 +19,20 @@ from aiohttp.http_websocket import WebSocketError
 from wsf.counters import Meter
 from wsf.errors import CloseCode, ConnectionClosedError, EncodingError, ProtocolError, QuotaExceededError
 from wsf.message import MessageType
+from wsf.transports._frames import (
+    OPCODE_BINARY,
+    OPCODE_CLOSE,
+    OPCODE_PING,
+    OPCODE_PONG,
+    OPCODE_TEXT,
+    close_reason,
+    encode_frame,
+)
 from wsf.transports._keep_alive import KeepAlive
-from wsf.transports._received import ReceiveBuffer
 from wsf.transports._sockets import unacknowledged
 from wsf.transports._tls import TlsTransport
 
-__all__ = ("OPCODE_BINARY", "OPCODE_TEXT", "ServerWebSocket", "WebSocketConnection", "encode_frame")
-
-OPCODE_TEXT: Final = 0x1
-OPCODE_BINARY: Final = 0x2
-OPCODE_CLOSE: Final = 0x8
-OPCODE_PING: Final = 0x9
-OPCODE_PONG: Final = 0xA
-
-#: a control frame's payload is at most 125 bytes (RFC 6455 section 5.5), two of them the close code
-MAX_CLOSE_REASON_BYTES: Final = 123
+__all__ = ("ServerWebSocket", "WebSocketConnection")
 
 #: received close codes below 3000 that are none of a peer's to send (RFC 6455 section 7.4.1)
 FORBIDDEN_CLOSE_CODES: Final = frozenset({1004, 1005, 1006, 1015})
@@ -76,7 +75,7 @@ class ServerWebSocket(web.WebSocketResponse[Literal[False]]):
         return False
 
 
-class _Tap(ReceiveBuffer):
+class _Tap(asyncio.Protocol):
     """Passes everything on to aiohttp's protocol, and tells the connection what it needs to know."""
 
     __slots__ = (
@@ -386,21 +385,6 @@ class WebSocketConnection:
             self._end = end
             self._ended.set_result(None)
             self._keep_alive.stop()
-
-
-def encode_frame(opcode: int, payload: bytes) -> bytes:
-    """One final frame of a server (RFC 6455 section 5.2)."""
-    length = len(payload)
-    if length < 126:
-        return bytes((0x80 | opcode, length)) + payload
-    if length < 65536:
-        return struct.pack("!BBH", 0x80 | opcode, 126, length) + payload
-    return struct.pack("!BBQ", 0x80 | opcode, 127, length) + payload
-
-
-def close_reason(reason: str) -> bytes:
-    """As much of a reason as a close frame holds, cut between characters."""
-    return reason.encode()[:MAX_CLOSE_REASON_BYTES].decode(errors="ignore").encode()
 
 
 def _nothing() -> None:
