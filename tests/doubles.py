@@ -1,6 +1,7 @@
 """Stand-ins for what lies below the room under test. No sockets."""
 
 import asyncio
+from collections import deque
 from collections.abc import Hashable, Mapping
 
 from wsf.bindings.custom import CustomBinding
@@ -37,15 +38,15 @@ def web_socket_binding(
 class FakeConnection:
     """A ``Connection`` of lists: what comes in is ``inbound``, what goes out is ``written``.
 
-    ``is_full`` plays a peer that does not read; ``take()`` lets it read everything.
+    ``is_full`` plays a peer that does not read; ``read_all()`` lets it read everything.
     """
 
     def __init__(self) -> None:
         self.properties: Mapping[str, object] = {}
         self.peer = "test:0"
         self.framing: Hashable = None
-        self.drained = self.filled = self.lost = lambda: None
-        self.inbound: asyncio.Queue[tuple[bytes, MessageType] | BaseException] = asyncio.Queue()
+        self.drained = self.filled = self.lost = self.arrived = lambda: None
+        self.inbound: deque[tuple[bytes, MessageType] | BaseException] = deque()
         self.written: list[bytes] = []
         self.frames_made = 0
         self.is_full = False
@@ -59,11 +60,13 @@ class FakeConnection:
 
     def say(self, payload: bytes, message_type: MessageType = MessageType.TEXT) -> None:
         """The peer sends a message."""
-        self.inbound.put_nowait((payload, message_type))
+        self.inbound.append((payload, message_type))
+        self.arrived()
 
     def leave(self, code: int = CloseCode.NORMAL, *, clean: bool = True) -> None:
         """The peer goes."""
-        self.inbound.put_nowait(ConnectionClosedError(code, clean=clean))
+        self.inbound.append(ConnectionClosedError(code, clean=clean))
+        self.arrived()
 
     async def has_written(self) -> None:
         """Wait until something has come out."""
@@ -71,19 +74,21 @@ class FakeConnection:
             while not self.written:
                 await asyncio.sleep(0)
 
-    def take(self) -> None:
+    def read_all(self) -> None:
         """The peer reads all there is."""
         self.is_full = False
         self.unsent = 0
         self.drained()
 
-    async def receive(self) -> tuple[bytes, MessageType]:
-        item = await self.inbound.get()
+    def take(self) -> tuple[bytes, MessageType] | None:
+        if not self.inbound:
+            return None
+        item = self.inbound[0]
         if isinstance(item, BaseException):
-            self.inbound.put_nowait(item)
             if isinstance(item, ConnectionClosedError) and item.clean:
                 self.drained()  # what was accepted goes out before the answer to a close frame
             raise item
+        self.inbound.popleft()
         return item
 
     def ping(self) -> tuple[int, bytes]:

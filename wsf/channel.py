@@ -8,7 +8,7 @@ is over its bound without the room changing under it.
 import asyncio
 import itertools
 import uuid
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, Final
 
 import attrs
@@ -48,7 +48,7 @@ _numbers = itertools.count(1)
 class DuplexSessionChannel(ChannelLife):
     """One client's session. WCF: IDuplexSessionChannel, IContextChannel, ICommunicationObject.
 
-    Any task may send, request, close or abort; ``receive`` is the dispatcher's alone.
+    Any task may send, request, close or abort; ``take`` is the dispatcher's alone.
 
     Args:
         connection: Open already: the transport accepted it.
@@ -57,6 +57,7 @@ class DuplexSessionChannel(ChannelLife):
         schedule: When what waits is written: the host's.
         strict_callbacks: WCF's rule: an operation that the session waits for may not wait for its answer.
         screen: Asked for each message that is read past: what of it shall wait; None: it has been answered.
+        ready: Called when ``take`` has said that there is nothing, and now there is.
 
     Attributes:
         state: Read it before a send that may not fail.
@@ -79,6 +80,7 @@ class DuplexSessionChannel(ChannelLife):
         schedule: FlushSchedule | None = None,
         strict_callbacks: bool = False,
         screen: Callable[[Arrival], Arrival | None] = lambda arrival: arrival,
+        ready: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(connection, binding, meter, f"uuid:{_PROCESS_ID};id={next(_numbers)}")
         outbox, callbacks = outbox or OutboxSettings(), callbacks or CallbackSettings()
@@ -103,6 +105,7 @@ class DuplexSessionChannel(ChannelLife):
             max_messages=callbacks.max_read_ahead_messages,
             max_bytes=callbacks.max_read_ahead_bytes,
             screen=screen,
+            ready=ready,
             on_end=self._on_end,
         )
         self.encoding = binding.encoding
@@ -213,20 +216,19 @@ class DuplexSessionChannel(ChannelLife):
         finally:
             self.pending.remove(call)
 
-    def receive(self) -> Awaitable[Arrival]:
-        """The next message; the connect notification first, if the transport is to give one.
+    def take(self) -> Arrival | None:
+        """The next message that has come; the connect notification first, if the transport is to give one.
 
-        Raises, when awaited:
+        None: there is none; ``ready`` will be called.
+
+        Raises:
             ConnectionClosedError: The session's end.
             ProtocolError: The peer broke a rule; ``close`` with its ``close_code``.
         """
         if self._notifies:
             self._notifies = False
-            return self._notification()
-        return self.inbox.next()
-
-    async def _notification(self) -> Arrival:
-        return Arrival(Message(None, action=ON_OPEN_ACTION, properties=self._connection.properties))
+            return Arrival(Message(None, action=ON_OPEN_ACTION, properties=self._connection.properties))
+        return self.inbox.take()
 
     async def _reply(self, reply: "asyncio.Future[Message]", operation: str, turn: Turn | None) -> Message:
         timeout = self._binding.send_timeout

@@ -31,6 +31,7 @@ from wsf.inspection import checked
 from wsf.instancing import InstanceContext, Instancing
 from wsf.message import Message
 from wsf.operation_context import OperationContext
+from wsf.pump import MessagePump
 from wsf.throttling import Gate
 
 __all__ = ("DispatchOperation", "ServiceRuntime")
@@ -57,6 +58,8 @@ class ServiceRuntime:
     held_up: list[PendingCall] = attrs.field(factory=list)
     #: when what waits for clients is written
     schedule: FlushSchedule = attrs.field(factory=FlushSchedule)
+    #: what runs the operations
+    pump: MessagePump = attrs.field(factory=MessagePump)
 
     @property
     def errors(self) -> ErrorBehavior:

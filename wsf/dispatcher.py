@@ -1,4 +1,4 @@
-"""The dispatcher: the loop of one session.
+"""The dispatcher: what becomes of one session's messages.
 
 In, a message passes three gates: the call throttle, the session's pump and the service object's lock. What
 could never pass one, because it holds up the very call it waits for, is refused at once.
@@ -7,6 +7,7 @@ WCF: ChannelHandler, ChannelDispatcher.
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import Hashable
 from typing import Any, Final, cast
@@ -36,6 +37,7 @@ from wsf.inbox import Arrival
 from wsf.instancing import InstanceContext
 from wsf.message import ON_OPEN_ACTION, WILDCARD_ACTION, Message, MessageFault, MessageType
 from wsf.operation_context import OperationContext
+from wsf.pump import MESSAGES_PER_TURN
 from wsf.session import Session
 from wsf.transports import Connection
 
@@ -69,6 +71,7 @@ class Dispatcher:
         self._instancing = service.instancing
         self._calls = service.calls
         self._host = service.host
+        self._pump = service.pump
         self._errors = service.errors
         self._warnings = RareWarning(logger)
         self._operations: dict[str, DispatchOperation] = {}
@@ -109,15 +112,23 @@ class Dispatcher:
             schedule=self._service.schedule,
             strict_callbacks=self._service.strict_callbacks,
             screen=lambda arrival: self._screen(session, arrival),
+            ready=lambda: self._pump.put(session.step),
         )
         session = Session(channel, self._service, cast("asyncio.Task[Any]", asyncio.current_task()))
+        session.step = functools.partial(self._step, session)
         self._sessions.add(session)
         self._empty.clear()
         session.closing = self._closing  # who came too late is told so at once
         session.begin()
         try:
             if await session.welcome():
-                await session.part(await self._converse(session))
+                self._pump.put(session.step)
+                await session.part(await asyncio.shield(session.over))
+        except asyncio.CancelledError:
+            if session.worker is not None:
+                session.worker.cancel()
+                await asyncio.wait([session.over], timeout=ABORT_TIMEOUT)
+            raise
         finally:
             session.is_cut = session.is_cut or channel.state is CommunicationState.FAULTED
             channel.abort()
@@ -142,11 +153,14 @@ class Dispatcher:
         for session in sessions:
             for task in tuple(session.tasks):
                 task.cancel()
-            if session.channel.inbox.occupied_by is not None or session.is_leaving:
-                session.loop.cancel()
+            if session.worker is not None:
+                session.worker.cancel()
+            if session.is_leaving:
+                session.task.cancel()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ABORT_TIMEOUT):
                 await self._empty.wait()
+        self._pump.close()
 
     async def _leave(self, session: Session) -> None:
         try:
@@ -157,13 +171,38 @@ class Dispatcher:
                 self._empty.set()
             session.channel.forget()
 
-    async def _converse(self, session: Session) -> CloseStatus | ConnectionClosedError:
-        """Receive and dispatch until somebody has had enough; how it ended."""
+    async def _step(self, session: Session) -> None:
+        """Serve what has come, and note how the session ends, if it does. For the pump."""
+        if session.over.done():
+            return
+        session.worker = asyncio.current_task()
+        end: CloseStatus | ConnectionClosedError | None = None
+        try:
+            end = await self._converse(session)
+        except asyncio.CancelledError:  # the host aborts
+            end = ConnectionClosedError(CloseCode.ABNORMAL, clean=False)
+            raise
+        except Exception as error:  # who accepted the connection is told
+            session.over.set_exception(error)
+        finally:
+            session.worker = None
+            if end is not None and not session.over.done():
+                session.over.set_result(end)
+
+    async def _converse(self, session: Session) -> CloseStatus | ConnectionClosedError | None:
+        """Dispatch what has come; how the session ended, when somebody has had enough."""
         channel = session.channel
+        messages = MESSAGES_PER_TURN
         try:
             # while the host closes, operations that run still get their client's answers
             while session.closing is None or len(channel.inbox) or channel.running_operations:
-                arrival = await channel.receive()
+                if not messages:
+                    self._pump.put(session.step)
+                    return None
+                messages -= 1
+                arrival = channel.take()
+                if arrival is None:
+                    return None
                 if session.closing is None or arrival.is_answered:
                     end = await self._dispatch(session, arrival)
                     if end is not None:

@@ -1,7 +1,7 @@
 """One connection's way in. The law: a reply never waits behind a call.
 
-The dispatcher asks for one message after the other, and does not ask while it is busy: that is the back
-pressure of a session. Only while somebody waits for this client's answer is more read, to find the answer
+The dispatcher takes one message after the other, and takes none while it is busy: that is the back pressure
+of a session. Only while somebody waits for this client's answer is more read, to find the answer
 behind what the client said before it; what is read past waits here, bounded, in order.
 """
 
@@ -11,8 +11,9 @@ from typing import Final, NamedTuple
 
 from wsf.concurrency import Turn
 from wsf.correlation import PendingCall, PendingCalls
-from wsf.errors import CommunicationError, ConnectionClosedError, InvalidOperationError, ProtocolError
+from wsf.errors import CommunicationError, InvalidOperationError
 from wsf.message import Message, MessageType
+from wsf.pump import MESSAGES_PER_TURN
 from wsf.transports import Connection
 
 __all__ = ("Arrival", "Inbox")
@@ -44,6 +45,7 @@ class Inbox:
         pending: The calls that wait for replies.
         max_messages, max_bytes: Read past at most; reading stops when one of them is reached.
         screen: Asked for each message read past: what of it shall wait; None: it has been answered.
+        ready: Called when ``take`` has said that there is nothing, and now there is, or the end.
         on_end: Called as soon as the connection has ended, before what waits here has been served.
 
     Attributes:
@@ -53,14 +55,15 @@ class Inbox:
     """
 
     __slots__ = (
-        "_arrived",
         "_connection",
         "_decode",
         "_end",
-        "_is_read",
+        "_is_flooded",
+        "_is_wanted",
+        "_next",
         "_on_end",
         "_pending",
-        "_reader",
+        "_ready",
         "_screen",
         "_waiting",
         "max_bytes",
@@ -80,24 +83,27 @@ class Inbox:
         max_messages: int,
         max_bytes: int,
         screen: Callable[[Arrival], Arrival | None],
+        ready: Callable[[], None],
         on_end: Callable[[CommunicationError], None],
     ) -> None:
         self._connection = connection
         self._decode = decode
         self._pending = pending
         self._screen = screen
+        self._ready = ready
         self._on_end = on_end
+        self._next: Arrival | None = None
         self._waiting: list[tuple[Arrival, int]] = []  # few, and mostly none: no deque
-        self._end: CommunicationError | None = None
-        self._is_read = False
-        self._reader: asyncio.Task[None] | None = None
-        self._arrived: asyncio.Future[None] | None = None
+        self._end: Exception | None = None
+        self._is_wanted = False
+        self._is_flooded = False
         self.occupied_by: Turn | None = None
         self.max_messages = max_messages
         self.max_bytes = max_bytes
         self.size = 0
         self.messages_most = 0
         self.size_most = 0
+        connection.arrived = self._look
 
     def __len__(self) -> int:
         """Messages that wait."""
@@ -108,36 +114,63 @@ class Inbox:
         """Whether nothing more is read past."""
         return len(self._waiting) >= self.max_messages or self.size >= self.max_bytes
 
-    async def next(self) -> Arrival:
-        """The next message that is no reply. For the session's dispatcher alone.
+    def take(self) -> Arrival | None:
+        """The next message that is no reply; None: ``ready`` will be called. For the session's dispatcher alone.
 
         Raises:
             ConnectionClosedError: The connection has ended, and everything before that has been given out.
             ProtocolError: The peer broke a rule.
         """
-        while True:
-            if self._waiting:
-                arrival, size = self._waiting.pop(0)
-                self.size -= size
-                return arrival
-            if self._end is not None:
-                raise self._end
-            if self._reader is not None:  # it waits for the next message already
-                self._arrived = asyncio.get_running_loop().create_future()
-                await self._arrived
-                continue
-            self._is_read = True
-            try:
-                payload, message_type = await self._connection.receive()
-            finally:
-                self._is_read = False
-            message = self._decode(payload, message_type)
+        if (arrival := self._next) is not None:
+            self._next = None
+            return arrival
+        if self._waiting:
+            arrival, size = self._waiting.pop(0)
+            self.size -= size
+            return arrival
+        if self._end is not None:
+            raise self._end
+        arrival = self._read()
+        self._is_wanted = arrival is None
+        return arrival
+
+    def _read(self) -> Arrival | None:
+        """The next message that is no reply, of those that have arrived."""
+        for _ in range(MESSAGES_PER_TURN):
+            arrived = self._connection.take()
+            if arrived is None:
+                return None
+            message = self._decode(*arrived)
             if message.relates_to is None:
                 return Arrival(message, self._awaited()) if self._pending.calls else Arrival(message)
             self._pending.resolve(message)
+        self._is_flooded = True  # by answers: they have their turn, not the loop
+        asyncio.get_running_loop().call_soon(self._look_again)
+        return None
+
+    def _look(self) -> None:
+        """Something has arrived: hand it to who wants it; with nobody there, it stays where it is."""
+        if self._is_flooded:
+            return
+        if self._is_wanted:
+            try:
+                self._next = self._read()
+                if self._next is None:
+                    return
+            except Exception as end:  # an encoding's own error ends the session, and nothing else
+                self._end = end
+            self._is_wanted = False
+            self._ready()
+        elif self._pending.calls:
+            self.read_on()
+
+    def _look_again(self) -> None:
+        self._is_flooded = False
+        self._look()
 
     def drop(self) -> None:
         """What waits is not served any more."""
+        self._next = None
         self._waiting.clear()
         self.size = 0
 
@@ -149,13 +182,26 @@ class Inbox:
 
     def read_on(self) -> None:
         """Somebody waits for an answer, and nobody reads: read past what comes before it."""
-        if self._pending.calls and not self._is_read and self._reader is None:
-            if self._end is not None:  # the session has not come as far as to know
-                self._on_end(self._end)
-            elif self.is_full:
-                self._refuse_hopeless()
-            else:
-                self._reader = asyncio.get_running_loop().create_task(self._read_past())
+        if not self._pending.calls or self._is_wanted:
+            return
+        if self._end is not None:  # the session has not come as far as to know
+            self._tell_end()
+            return
+        try:
+            while self._pending.calls and not self.is_full:
+                arrived = self._connection.take()
+                if arrived is None:
+                    return
+                message = self._decode(*arrived)
+                if message.relates_to is not None:
+                    self._pending.resolve(message)
+                elif (arrival := self._screen(Arrival(message, self._awaited()))) is not None:
+                    self._keep(arrival, len(arrived[0]))
+        except Exception as end:  # the same
+            self._end = end
+            self._tell_end()
+        if self._pending.calls and self.is_full:
+            self._refuse_hopeless()
 
     def check_call(self, operation: str, turn: Turn | None, *, is_strict: bool) -> None:
         """Refuse a call to this client whose answer could not be read before the call has ended.
@@ -182,34 +228,15 @@ class Inbox:
         ponged = self._connection.ponged
         return tuple(call for call in self._pending if call.is_waited_for and call.ping <= ponged)
 
-    async def _read_past(self) -> None:
-        try:
-            while self._pending.calls and not self.is_full:
-                payload, message_type = await self._connection.receive()
-                message = self._decode(payload, message_type)
-                if message.relates_to is not None:
-                    self._pending.resolve(message)
-                elif (arrival := self._screen(Arrival(message, self._awaited()))) is not None:
-                    self._keep(arrival, len(payload))
-        except (ConnectionClosedError, ProtocolError) as end:
-            self._end = end
-            self._on_end(end)
-        finally:
-            self._reader = None
-            self._wake()
-        if self._pending.calls and self.is_full:
-            self._refuse_hopeless()
+    def _tell_end(self) -> None:
+        if isinstance(self._end, CommunicationError):
+            self._on_end(self._end)
 
     def _keep(self, arrival: Arrival, size: int) -> None:
         self._waiting.append((arrival, size))
         self.size += size
         self.size_most = max(self.size_most, self.size)
         self.messages_most = max(self.messages_most, len(self._waiting))
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._arrived is not None and not self._arrived.done():
-            self._arrived.set_result(None)
 
     def _refuse_hopeless(self) -> None:
         for call in tuple(self._pending):

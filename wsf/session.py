@@ -19,6 +19,7 @@ from wsf.errors import CloseCode, CommunicationError, ConnectionClosedError
 from wsf.inspection import Inspection, outgoing
 from wsf.instancing import InstanceContext
 from wsf.message import Message
+from wsf.pump import Step
 
 __all__ = ("Session",)
 
@@ -29,15 +30,18 @@ class Session:
     """What the dispatcher keeps of one session.
 
     Args:
-        loop: The task that the session's messages are received in.
+        task: The task that waits for the session's end.
 
     Attributes:
+        over: Done when no more messages of it are served: how it ends.
         instance: The place of the object that served its last message.
         has_begun: Whether an initiating call has been made.
         closing: What its client is to be told because the host ends; nothing new is served from then on.
         is_cut: Whether it did not end as a session should: the host gave its client up.
         is_leaving: Whether its object is being released.
-        tasks: Operations that run beside the loop.
+        step: What serves the messages that have come; the pump's.
+        tasks: Operations that run beside the steps.
+        worker: The task of the step that is being made.
     """
 
     __slots__ = (
@@ -50,12 +54,15 @@ class Session:
         "instance",
         "is_cut",
         "is_leaving",
-        "loop",
+        "over",
+        "step",
+        "task",
         "tasks",
+        "worker",
     )
 
     def __init__(
-        self, channel: DuplexSessionChannel, service: ServiceRuntime, loop: "asyncio.Task[Any]"
+        self, channel: DuplexSessionChannel, service: ServiceRuntime, task: "asyncio.Task[Any]"
     ) -> None:
         self.channel = channel
         self.instance: InstanceContext | None = None
@@ -63,7 +70,10 @@ class Session:
         self.closing: CloseStatus | None = None
         self.is_cut = False
         self.is_leaving = False
-        self.loop = loop
+        self.task = task
+        self.worker: asyncio.Task[Any] | None = None
+        self.over: asyncio.Future[CloseStatus | ConnectionClosedError] = task.get_loop().create_future()
+        self.step: Step
         self.tasks: set[asyncio.Task[None]] = set()
         self._service = service
         self._inspection = Inspection(service.extensions.message_inspectors, channel, service.errors)
@@ -105,13 +115,13 @@ class Session:
             self._service.errors.handle(error)
 
     def run_apart(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run something beside the loop. The session does not end before it has."""
+        """Run something beside the steps. The session does not end before it has."""
         task = asyncio.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
     async def tasks_end(self) -> None:
-        """Wait until nothing runs beside the loop."""
+        """Wait until nothing runs beside the steps."""
         if self.tasks:
             await asyncio.wait(self.tasks)
 

@@ -8,7 +8,7 @@ from tests.json_rpc import serving_json_rpc
 from tests.security.test_hostile_clients import UPGRADE, masked, port_of
 from tests.serving import until
 from tests.wire.test_deadlocks import Asks, service
-from wsf.transports._websocket import FRAMES_PER_TURN
+from wsf.pump import MESSAGES_PER_TURN
 
 #: more nesting than any reader follows
 DEEP = 5_000
@@ -58,7 +58,7 @@ async def test_a_flood_of_small_messages_leaves_everybody_their_turn(payload: by
                 await asyncio.sleep(0)
                 now = host.counters().messages_received
                 most, seen = max(most, now - seen), now
-        assert most <= FRAMES_PER_TURN
+        assert most <= MESSAGES_PER_TURN
         assert await good.call("inner", 1) == 10
         writer.transport.abort()
         await asyncio.gather(answers, return_exceptions=True)

@@ -130,7 +130,7 @@ async def test_who_falls_behind_has_its_own_bounds_and_comes_back() -> None:
     assert [batch.put(frame, PLAIN) for frame in (b"b", b"c")] == [2, 2]
     await turn()
     assert room.written == [b"a", b"abc"]
-    room.connections[0].take()
+    room.connections[0].read_all()
     assert batch.put(b"d", PLAIN) == 2
     await turn()
     assert room.written == [b"abcd", b"abcd"]
@@ -158,7 +158,7 @@ async def test_for_who_is_behind_its_operation_decides() -> None:
     await turn()
     assert [batch.put(frame, OLDEST) for frame in (b"b", b"c", b"d")] == [2, 2, 2]
     await turn()
-    room.connections[0].take()
+    room.connections[0].read_all()
     assert room.written == [b"acd", b"abcd"]
     assert room.meter.messages_dropped == {("C.tick", "oldest"): 1}
 
@@ -224,13 +224,13 @@ def test_whatever_happens_each_member_gets_its_own_in_order(script: list[Any]) -
             elif what == "stall":
                 room.connections[args[0]].is_full = True
             elif what == "take":
-                room.connections[args[0]].take()
+                room.connections[args[0]].read_all()
             elif what == "turn":
                 await turn()
             assert [len(batch) for batch in batches] == [len(some) for some in inside]
         await turn()
         for connection in room.connections:
-            connection.take()
+            connection.read_all()
         assert room.written == expected
 
     asyncio.run(play())

@@ -57,7 +57,7 @@ async def test_nothing_is_written_to_a_full_socket_until_it_is_drained() -> None
     box.outbox.append(b"b")
     await turn()
     assert box.connection.written == [b"s"]
-    box.connection.take()
+    box.connection.read_all()
     assert box.connection.written == [b"s", b"ab"]
 
 
@@ -102,7 +102,7 @@ async def test_a_client_is_given_up_once_and_gets_nothing_more() -> None:
     box.stall()
     for _ in range(5):
         box.outbox.append(b"x")
-    box.connection.take()
+    box.connection.read_all()
     await turn()
     assert len(box.reasons) == 1
     assert "maxMessages" in str(box.reasons[0])
@@ -158,7 +158,7 @@ async def test_drain_waits_until_the_socket_has_everything() -> None:
     draining = asyncio.create_task(box.outbox.drain())
     await turn()
     assert not draining.done()
-    box.connection.take()
+    box.connection.read_all()
     await draining
     assert box.connection.written == [b"s", b"a"]
 
@@ -192,13 +192,13 @@ def test_whatever_happens_what_is_written_is_a_prefix_of_what_was_appended(steps
             elif step == "stall":
                 box.connection.is_full = True
             elif step == "take":
-                box.connection.take()
+                box.connection.read_all()
             else:
                 box.outbox.append(step)
                 appended += step
             assert box.outbox.size <= 200 or len(box.outbox) == 1
             assert len(box.outbox) <= 8
-        box.connection.take()
+        box.connection.read_all()
         await turn()
         written = b"".join(box.connection.written)
         assert appended.startswith(written) if box.reasons else appended == written
@@ -233,7 +233,7 @@ async def test_who_fills_it_waits_until_the_client_takes_something_or_is_gone(en
     await turn()
     assert not waiting.done()
     if ends_by == "taking":
-        box.connection.take()
+        box.connection.read_all()
     else:
         box.outbox.close()
     async with asyncio.timeout(DEADLINE):

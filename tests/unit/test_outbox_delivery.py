@@ -43,7 +43,7 @@ class Given:
 
     def taken(self) -> bytes:
         """All that the client gets, once it reads again."""
-        self.connection.take()
+        self.connection.read_all()
         return b"".join(self.connection.written)
 
 
@@ -133,7 +133,7 @@ class TestBlock:
             await asyncio.sleep(0)
         assert not any(caller.done() for caller in callers)
         assert given.outbox.is_awaited
-        given.connection.take()
+        given.connection.read_all()
         assert await asyncio.gather(*callers) == [True] * 4
         await asyncio.sleep(0)
         assert given.taken() == b"-0123456"
@@ -147,7 +147,7 @@ class TestBlock:
         await asyncio.sleep(0)
         assert not second.done()  # there is room for two more, but not for two of these
         assert given.outbox.append(b"p")
-        given.connection.take()
+        given.connection.read_all()
         assert await second is True
         await asyncio.sleep(0)
         assert given.taken() == b"-1p2"
@@ -172,7 +172,7 @@ class TestBlock:
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
-        given.connection.take()
+        given.connection.read_all()
         assert await second is True
         await asyncio.sleep(0)
         assert given.taken() == b"-xxx2"

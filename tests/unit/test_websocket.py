@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -81,7 +82,8 @@ async def test_a_write_buffer_that_is_not_empty_at_the_upgrade_is_known_to_be_fu
 
     transport: Any = Filled()
     inner, told = transport.protocol, []
-    tap = _Tap(transport, lambda: None, lambda: told.append("full"))
+    connection: Any = SimpleNamespace(on_filled=lambda: told.append("full"))
+    tap = _Tap(transport, connection)
     assert tap.is_full
     assert told == ["full"]
     assert inner.paused

@@ -43,7 +43,7 @@ def descriptor_limit() -> int:
 
 
 class Connection(Protocol):
-    """One open connection, in payloads. A session's task receives; any task may write, close or abort."""
+    """One open connection, in payloads. Its session takes what comes; any task may write, close or abort."""
 
     #: what the opening handshake left behind, by WCF's property names
     properties: Mapping[str, object]
@@ -60,10 +60,13 @@ class Connection(Protocol):
     #: called each time the socket begins to hold something back, whoever wrote it
     filled: Callable[[], None]
 
+    #: called each time something has come, perhaps, and at the end: there may be something to ``take``
+    arrived: Callable[[], None]
+
     #: called once, when the peer has vanished without a word
     lost: Callable[[], None]
 
-    #: the number of the latest ping that the peer has answered, in the order of what ``receive`` gives out
+    #: the number of the latest ping that the peer has answered, in the order of what ``take`` gives out
     ponged: int
 
     def ping(self) -> tuple[int, bytes]:
@@ -73,8 +76,10 @@ class Connection(Protocol):
         """
         ...
 
-    async def receive(self) -> tuple[bytes, MessageType]:
-        """The next payload.
+    def take(self) -> tuple[bytes, MessageType] | None:
+        """The next payload, if it has arrived; else ``arrived`` is called when it may have. Never waits.
+
+        What nobody takes stays where it is, and soon the peer is not read any more.
 
         Raises:
             ConnectionClosedError: The connection has ended; raised again by every later call.
@@ -109,8 +114,8 @@ class Connection(Protocol):
         """End a client that does not keep up: a close frame, if it can still be sent, then gone. Never waits.
 
         The close frame follows what the socket still holds of whole frames. As soon as the peer has closed,
-        and after a short grace at the latest, it is ``abort``; ``receive`` ends then, and gives out nothing
-        until then. After it nothing is written.
+        and after a short grace at the latest, it is ``abort``; ``take`` raises the
+        end then, and gives out nothing until then. After it nothing is written.
         """
         ...
 

@@ -168,9 +168,12 @@ class DeflatingConnection(WebSocketConnection):
         self._inflater = Inflater(max_message_size)
         self._tap.strip = self._inflater.strip
 
-    async def receive(self) -> tuple[bytes, MessageType]:
+    def take(self) -> tuple[bytes, MessageType] | None:
         """See ``Connection``: payloads as they were before the client compressed them."""
-        payload, message_type = await super().receive()
+        arrived = super().take()
+        if arrived is None:
+            return None
+        payload, message_type = arrived
         try:
             message = self._inflater.message(payload)
             if message is None:

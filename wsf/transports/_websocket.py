@@ -1,7 +1,7 @@
 """One WebSocket: aiohttp's reader below, frames and the close handshake of our own above (RFC 6455).
 
-The law of this file: nobody waits for the peer but ``receive`` and ``close``. A ``_Tap`` between asyncio's
-transport and aiohttp's protocol hears of every byte that arrives and of every full or empty write buffer.
+The law of this file: nobody waits for the peer but ``close``. A ``_Tap`` between asyncio's transport and
+aiohttp's protocol hears of every byte that arrives and of every full or empty write buffer.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from aiohttp.http_websocket import WebSocketError
 from wsf.counters import Meter
 from wsf.errors import CloseCode, ConnectionClosedError, EncodingError, ProtocolError, QuotaExceededError
 from wsf.message import MessageType
+from wsf.transports._arrivals import arrivals_of
 from wsf.transports._frames import (
     OPCODE_BINARY,
     OPCODE_CLOSE,
@@ -37,8 +38,7 @@ __all__ = ("ServerWebSocket", "WebSocketConnection")
 #: received close codes below 3000 that are none of a peer's to send (RFC 6455 section 7.4.1)
 FORBIDDEN_CLOSE_CODES: Final = frozenset({1004, 1005, 1006, 1015})
 
-#: frames of one client that are taken in one turn of the loop, while others wait for theirs: what has arrived
-#: already is had without waiting, and one read of the socket holds tens of thousands of small ones
+#: control frames of one client that are taken in one turn of the loop, while others wait for theirs
 FRAMES_PER_TURN: Final = 64
 
 #: s between two looks at whether the peer's close frame has come
@@ -80,8 +80,7 @@ class _Tap(asyncio.Protocol):
 
     __slots__ = (
         "_clock",
-        "_drained",
-        "_filled",
+        "_connection",
         "_heard_at",
         "_inner",
         "_tls",
@@ -92,13 +91,10 @@ class _Tap(asyncio.Protocol):
         "strip",
     )
 
-    def __init__(
-        self, transport: asyncio.Transport, drained: Callable[[], None], filled: Callable[[], None]
-    ) -> None:
-        self._filled = filled
+    def __init__(self, transport: asyncio.Transport, connection: "WebSocketConnection") -> None:
         self._transport = transport
+        self._connection = connection
         self._inner: Any = transport.get_protocol()
-        self._drained = drained
         self._clock = asyncio.get_running_loop().time
         self._tls = transport if isinstance(transport, TlsTransport) else None
         self._heard_at = self._clock()
@@ -126,27 +122,30 @@ class _Tap(asyncio.Protocol):
         self._heard_at = self._clock()
         if not self.is_deaf:
             self._inner.data_received(data if self.strip is None else self.strip(data))
+            self._connection.arrived()
 
     def eof_received(self) -> bool | None:
         passed_on: bool | None = self._inner.eof_received()
+        self._connection.arrived()
         return passed_on
 
     def pause_writing(self) -> None:
         self.is_full = True
-        self._filled()
+        self._connection.on_filled()
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
         self.is_full = False
         self._inner.resume_writing()
-        self._drained()
+        self._connection.on_drained()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.lost.done():
             self.lost.set_result(None)
         self.is_full = False
-        self._drained()  # nobody waits for a socket that is gone
+        self._connection.on_drained()  # nobody waits for a socket that is gone
         self._inner.connection_lost(exc)
+        self._connection.arrived()
 
 
 class WebSocketConnection:
@@ -178,10 +177,11 @@ class WebSocketConnection:
         self.drained: Callable[[], None] = _nothing
         self.filled: Callable[[], None] = _nothing
         self.lost: Callable[[], None] = _nothing
-        self._websocket = websocket
+        self.arrived: Callable[[], None] = _nothing
+        self._arrivals = arrivals_of(websocket)
         self._transport = transport
         self._loop = asyncio.get_running_loop()
-        self._tap = _Tap(transport, self._on_drained, self._on_filled)
+        self._tap = _Tap(transport, self)
         self._tap.lost.add_done_callback(lambda _: self._on_lost())
         self._meter = meter
         self._close_timeout = close_timeout
@@ -192,29 +192,31 @@ class WebSocketConnection:
         self._pong: bytes | None = None
         self._end: ConnectionClosedError | None = None
         self._ended: asyncio.Future[None] = self._loop.create_future()
-        self._receiving = False
-        self._frames = 0
         self._close_sent: int | None = None
         self._is_cut = False
+        self._is_flooded = False
 
-    async def receive(self) -> tuple[bytes, MessageType]:
+    def take(self) -> tuple[bytes, MessageType] | None:
         """The next TEXT or BINARY payload; see ``Connection``."""
-        if self._receiving:  # close() is reading for the peer's answer: there is nothing more to hand out
-            await asyncio.shield(self._ended)
-        while self._end is None:
-            self._receiving = True
-            try:
-                self._frames += 1
-                if self._frames % FRAMES_PER_TURN == 0:  # a flood has its turn, not the loop
-                    await asyncio.sleep(0)
-                kind, data, extra = await self._websocket.receive()
-            finally:
-                self._receiving = False
+        for _ in range(FRAMES_PER_TURN):
+            if self._end is not None:
+                raise self._end
+            arrived = self._arrivals.take()
+            if arrived is None:
+                return None
+            kind, data, extra = arrived
             if kind is not _TEXT and kind is not _BINARY:
                 self._control(kind, data, extra)
             elif self._close_sent is None:  # after our close frame the rest of what comes is thrown away
                 return data, MessageType.TEXT if kind is _TEXT else MessageType.BINARY
-        raise self._end
+        if not self._is_flooded:  # by control frames: they have their turn, not the loop
+            self._is_flooded = True
+            self._loop.call_soon(self._look_again)
+        return None
+
+    def _look_again(self) -> None:
+        self._is_flooded = False
+        self.arrived()
 
     def frame(self, payload: bytes, message_type: MessageType) -> bytes:
         """One final, unmasked frame."""
@@ -242,15 +244,12 @@ class WebSocketConnection:
         if self._tap.is_deaf:
             await self._linger()
             return
-        sent_at, answer = self._loop.time(), asyncio.ensure_future(self._answer())
-        try:
-            while not (await asyncio.wait([answer], timeout=ANSWER_INTERVAL))[0]:
-                if self._tap.heard_at > sent_at:
-                    # perhaps the answer: an application that shuts down looks at nothing that still arrives
-                    self._half_close()
-            answer.result()
-        finally:
-            answer.cancel()
+        sent_at = self._loop.time()
+        self._read_to_the_end()
+        while not (await asyncio.wait([self._ended], timeout=ANSWER_INTERVAL))[0]:
+            if self._tap.heard_at > sent_at:
+                # perhaps the answer: an application that shuts down looks at nothing that still arrives
+                self._half_close()
 
     def cut(self, code: int, reason: str) -> None:
         """A close frame behind what the socket holds, a moment to read as far as that, and a reset."""
@@ -259,6 +258,7 @@ class WebSocketConnection:
             return
         self._is_cut = True
         self._send_close(code, reason)
+        self._read_to_the_end()
         grace = self._loop.call_later(CUT_GRACE, self.abort)
         self._tap.lost.add_done_callback(lambda _: grace.cancel())
 
@@ -284,6 +284,7 @@ class WebSocketConnection:
             self._on_pong(data)
         else:
             self._finish(ConnectionClosedError(CloseCode.ABNORMAL, clean=False))
+            self.lost()
 
     def _error_of(self, code: int) -> ProtocolError:
         """What aiohttp's reader refuses, by the close code that it would send, in our words."""
@@ -308,7 +309,7 @@ class WebSocketConnection:
             self.abort()
             return
         if self._close_sent is None:
-            self._on_drained()  # what was accepted for this client still goes out before our close frame
+            self.on_drained()  # what was accepted for this client still goes out before our close frame
             self._send_close(code or None, "")
         # the server lets go of TCP first (RFC 6455 section 7.1.1)
         self._transport.close()
@@ -317,10 +318,17 @@ class WebSocketConnection:
             held = self._loop.call_later(self._close_timeout, self._abort_if_held)
             self._tap.lost.add_done_callback(lambda _: held.cancel())
 
-    async def _answer(self) -> None:
-        """Read until the peer's close frame; the session's task does it if it is reading anyway."""
-        with contextlib.suppress(ConnectionClosedError):
-            await (asyncio.shield(self._ended) if self._receiving else self.receive())
+    def _read_to_the_end(self) -> None:
+        """From now on what comes is thrown away up to the peer's close frame, whether anybody takes it or not."""
+        told = self.arrived
+
+        def look() -> None:
+            with contextlib.suppress(ConnectionClosedError):
+                self.take()
+            told()
+
+        self.arrived = look
+        look()
 
     async def _linger(self) -> None:
         """Let the peer see the close frame: half-close, then read and throw away until it lets go."""
@@ -354,12 +362,14 @@ class WebSocketConnection:
             pong, self._pong = self._pong, None
             self.write(pong)
 
-    def _on_drained(self) -> None:
+    def on_drained(self) -> None:
+        """The socket has taken all it was given."""
         self._send_pong()
         if not self._tap.is_full:
             self.drained()
 
-    def _on_filled(self) -> None:
+    def on_filled(self) -> None:
+        """The socket begins to hold something back."""
         self.filled()
 
     def _on_lost(self) -> None:

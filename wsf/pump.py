@@ -1,0 +1,90 @@
+"""The message pump: a few tasks run the operations of all sessions, in the order in which messages came.
+
+Waking a task costs more than most operations do. So no session has one of its own for them: whose message has
+arrived stands in line, and one task serves the whole line, one operation after the other. The law: who waits
+holds nobody up. When an operation does not end in its turn of the loop, another task goes on with the line.
+WCF: the I/O thread pool, and the receive pump of ChannelHandler on top of it.
+"""
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, cast
+
+__all__ = ("MESSAGES_PER_TURN", "MessagePump", "Step")
+
+#: messages of one session that are served in a row, while others stand in line: what has arrived is had
+#: without waiting, and one read of the socket holds tens of thousands of small ones
+MESSAGES_PER_TURN: Final = 64
+
+#: tasks that are kept for the next time when nobody stands in line
+IDLE_TASKS: Final = 16
+
+#: what makes the next step of a session
+Step = Callable[[], Coroutine[Any, Any, None]]
+
+
+class MessagePump:
+    """Serves whoever stands in line. One for a host; for its event loop alone.
+
+    What a step sets in a context variable, no other step ever sees; nor does one feel another's cancellation.
+    """
+
+    __slots__ = ("_context", "_is_running", "_line", "_resting", "_tasks")
+
+    def __init__(self) -> None:
+        self._line: deque[Step] = deque()
+        self._resting: list[asyncio.Future[None]] = []
+        self._is_running = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._context = contextvars.copy_context()
+
+    def put(self, step: Step) -> None:
+        """Make this step as soon as those have been begun that were put before. It deals with its own errors."""
+        self._line.append(step)
+        if not self._is_running:
+            self._is_running = True
+            self._go_on()
+
+    def close(self) -> None:
+        """Nobody is expected any more: let the tasks that rest go."""
+        while self._resting:
+            self._resting.pop().cancel()
+
+    def _go_on(self) -> None:
+        """Let a task serve the line, and look again when it has ended its turn of the loop, or waits."""
+        loop = asyncio.get_running_loop()
+        while self._resting:
+            rest = self._resting.pop()
+            if not rest.done():
+                rest.set_result(None)
+                break
+        else:
+            # only the loop's own set knows a task otherwise, and that is weak
+            task = loop.create_task(self._serve(), context=self._context.copy())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        loop.call_soon(self._look)
+
+    def _look(self) -> None:
+        if self._line:
+            self._go_on()
+        else:
+            self._is_running = False
+
+    async def _serve(self) -> None:
+        task, line = cast("asyncio.Task[None]", asyncio.current_task()), self._line
+        loop, clean = task.get_loop(), contextvars.copy_context()
+        while True:
+            for _ in range(len(line)):  # who stands in line again meanwhile has its turn after the loop's others
+                if not line:
+                    break
+                await line.popleft()()
+                if task.cancelling() or contextvars.copy_context() != clean:
+                    return  # what is left of that step ends with this task
+            if len(self._resting) >= IDLE_TASKS:
+                return
+            rest = loop.create_future()
+            self._resting.append(rest)
+            await rest
