@@ -160,7 +160,6 @@ class Dispatcher:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ABORT_TIMEOUT):
                 await self._empty.wait()
-        self._pump.close()
 
     async def _leave(self, session: Session) -> None:
         try:
@@ -169,6 +168,7 @@ class Dispatcher:
             self._sessions.discard(session)
             if not self._sessions:
                 self._empty.set()
+                self._pump.rest()
             session.channel.forget()
 
     async def _step(self, session: Session) -> None:

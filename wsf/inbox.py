@@ -6,8 +6,9 @@ behind what the client said before it; what is read past waits here, bounded, in
 """
 
 import asyncio
+import functools
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from wsf.concurrency import Turn
 from wsf.correlation import PendingCall, PendingCalls
@@ -34,6 +35,10 @@ class Arrival(NamedTuple):
     message: Message
     awaited: tuple[PendingCall, ...] = ()
     is_answered: bool = False
+
+
+#: an arrival in the usual case: made without the call of a constructor
+_alone: Final = functools.partial(cast("Callable[..., Arrival]", tuple.__new__), Arrival)
 
 
 class Inbox:
@@ -142,7 +147,7 @@ class Inbox:
                 return None
             message = self._decode(*arrived)
             if message.relates_to is None:
-                return Arrival(message, self._awaited()) if self._pending.calls else Arrival(message)
+                return Arrival(message, self._awaited()) if self._pending.calls else _alone((message, (), False))
             self._pending.resolve(message)
         self._is_flooded = True  # by answers: they have their turn, not the loop
         asyncio.get_running_loop().call_soon(self._look_again)

@@ -79,6 +79,9 @@ class MessageFault:
     number: int | None = None
 
 
+_new: Final = object.__new__
+
+
 def _default_type(message: "Message") -> MessageType:
     return MessageType.BINARY if message.fault is None else MessageType.TEXT
 
@@ -127,6 +130,29 @@ class Message:
         if isinstance(body, str):
             body = body.encode()
         return cls(body if isinstance(body, bytes) else data_contracts.write(body), message_type)
+
+    @classmethod
+    def received(
+        cls,
+        body: bytes,
+        message_type: MessageType,
+        action: str | None,
+        properties: Mapping[str, object],
+        message_id: str | bytes | None = None,
+    ) -> "Message":
+        """The same as the constructor gives, which checks and defaults; for encodings: one for each that comes."""
+        message = _new(cls)
+        message.__dict__.update(
+            body=body,
+            fault=None,
+            message_type=message_type,
+            action=action,
+            properties=properties,
+            message_id=message_id,
+            relates_to=None,
+            encodings={},
+        )
+        return message
 
     @property
     def is_empty(self) -> bool:

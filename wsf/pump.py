@@ -47,8 +47,8 @@ class MessagePump:
             self._is_running = True
             self._go_on()
 
-    def close(self) -> None:
-        """Nobody is expected any more: let the tasks that rest go."""
+    def rest(self) -> None:
+        """Nobody is expected: let the tasks go that are kept for the next time."""
         while self._resting:
             self._resting.pop().cancel()
 
