@@ -142,13 +142,16 @@ class Dispatcher:
             session.channel.abort()
         await asyncio.sleep(0)  # a task that is cancelled before it has begun cannot give its places back
         for session in sessions:
-            for task in (*session.tasks, *session.channel.streams.tasks):
+            for task in tuple(session.tasks):
                 task.cancel()
             if session.channel.inbox.occupied_by is not None or session.is_leaving:
                 session.loop.cancel()
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(ABORT_TIMEOUT):
                 await self._empty.wait()
+        except TimeoutError:
+            for session in self._sessions:
+                session.channel.streams.cancel()
 
     async def _leave(self, session: Session) -> None:
         try:

@@ -127,6 +127,11 @@ class OpenStreams:
         for stream in tuple(self._by_token.values()):
             stream.end()
 
+    def cancel(self) -> None:
+        """Who is still closing is not waited for any longer."""
+        for task in self.tasks:
+            task.cancel()
+
     async def ended(self) -> None:
         """Wait until every generator has ended. After ``close``."""
         if tasks := self.tasks:
