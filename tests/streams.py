@@ -19,7 +19,19 @@ from wsf import (
     service_contract,
 )
 
-__all__ = ("END", "Feed", "Halted", "Quote", "Ticker", "Viewer", "consumed", "counting", "emptied", "ticker", "viewer")
+__all__ = (
+    "END",
+    "Feed",
+    "Halted",
+    "Quote",
+    "Ticker",
+    "Viewer",
+    "consumed",
+    "counting",
+    "emptied",
+    "ticker",
+    "viewer",
+)
 
 #: the end of a feed
 END = object()

@@ -187,12 +187,20 @@ class DuplexSessionChannel(ChannelLife):
             message = inspect(message, self)
         return message.encoded_once(self.wire, self._encode)
 
-    async def request(self, message: Message, operation: str = "", *, within: float | None = None) -> Message:
+    async def request(
+        self,
+        message: Message,
+        operation: str = "",
+        *,
+        within: float | None = None,
+        late: Callable[[Message], None] | None = None,
+    ) -> Message:
         """Send a call to this client and wait for its answer, which may be a fault.
 
         Args:
             operation: Its name, for messages to the service's author.
             within: s until the answer has to be there; sendTimeout unless given.
+            late: Gets an answer that comes when the caller has given up.
 
         Raises:
             ReplyTimeoutError: There was no answer in time; the session goes on.
@@ -216,6 +224,10 @@ class DuplexSessionChannel(ChannelLife):
             self.send(attrs.evolve(message, message_id=call.message_id), ping)
             self.inbox.read_on()
             return await self._reply(call.reply, operation, turn, within)
+        except BaseException:
+            if late is not None:
+                self.pending.take_late(call, late)
+            raise
         finally:
             self.pending.remove(call)
 

@@ -113,11 +113,13 @@ class OpenStreams:
         elif message.message_id is not None:  # without, nobody would get the values
             stream.ask(message, asker)
 
-    def withdraw(self, message_id: str | bytes) -> bool:
-        """A request for values is cancelled: who asked is to be told so by the caller. False: it is none."""
+    def withdraw(self, message_id: str | bytes, fault: MessageFault) -> bool:
+        """Who asks for values cancels that, and gets ``fault``; the stream stays. False: nobody asks so."""
         for stream in self._by_token.values():
             if stream.asked is not None and stream.asked[0].message_id == message_id:
+                message, asker = stream.asked
                 stream.withdraw()
+                asker.answer(message, Message(fault=fault))
                 return True
         return False
 

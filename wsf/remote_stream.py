@@ -132,13 +132,9 @@ class RemoteStream(AsyncGenerator[T, None], Generic[T]):
             self._channel.streams.pulls -= 1
 
     async def _call(self, message: Message) -> Message:
-        """Who is cancelled meanwhile ends the stream as soon as its token is known."""
-        call = self._loop.create_task(self._channel.request(message, self._title))
-        try:
-            return await asyncio.shield(call)
-        except asyncio.CancelledError:
-            call.add_done_callback(functools.partial(_abort_late, self._channel))
-            raise
+        """Who gives up meanwhile ends the stream as soon as its token is known."""
+        late = functools.partial(_abort_late, self._channel)
+        return await self._channel.request(message, self._title, late=late)
 
     async def _pull(self, token: bytes) -> Message:
         message = streamed.request(STREAM_NEXT_ACTION, token)
@@ -179,10 +175,8 @@ def _abort(channel: DuplexSessionChannel, token: bytes) -> None:
             channel.send(streamed.request(STREAM_ABORT_ACTION, token))
 
 
-def _abort_late(channel: DuplexSessionChannel, call: "asyncio.Task[Message]") -> None:
-    if call.cancelled() or call.exception() is not None or call.result().fault is not None:
-        return
+def _abort_late(channel: DuplexSessionChannel, reply: Message) -> None:
     with contextlib.suppress(SerializationError):
-        token = streamed.read_opened(call.result().body).token
+        token = None if reply.fault is not None else streamed.read_opened(reply.body).token
         if token is not None:
             _abort(channel, token)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.clock import Clock
-from tests.json_rpc import Peer, Refused, json_rpc_binding, serving_json_rpc
+from tests.json_rpc import Refused, json_rpc_binding, serving_json_rpc
 from tests.serving import DEADLINE, until
 from tests.streams import (
     END,
