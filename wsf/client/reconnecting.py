@@ -13,7 +13,6 @@ from attrs import Attribute, field, frozen, validators
 from wsf.communication_object import CloseStatus, CommunicationState
 from wsf.errors import (
     CloseCode,
-    ConnectError,
     SecurityNegotiationError,
     ServerTooBusyError,
     UpgradeRefusedError,
@@ -118,4 +117,4 @@ def is_final(error: Exception) -> bool:
         return False
     if isinstance(error, UpgradeRefusedError):
         return error.status not in RETRIED_STATUSES
-    return isinstance(error, SecurityNegotiationError) or not isinstance(error, ConnectError)
+    return isinstance(error, SecurityNegotiationError | TypeError | ValueError)  # the last two: a mistake
