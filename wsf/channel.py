@@ -15,10 +15,11 @@ import attrs
 
 from wsf.behaviors import CallbackSettings, OutboxSettings
 from wsf.bindings import Binding
+from wsf.cancellation import ServedCalls
 from wsf.channel_life import ChannelLife
 from wsf.communication_object import CommunicationState
-from wsf.concurrency import Turn, current_turn
-from wsf.correlation import PendingCalls
+from wsf.concurrency import current_turn
+from wsf.correlation import PendingCall, PendingCalls
 from wsf.counters import Meter
 from wsf.errors import (
     CommunicationError,
@@ -29,7 +30,7 @@ from wsf.errors import (
 from wsf.flushing import FlushSchedule
 from wsf.idle import IdleWatch
 from wsf.inbox import Arrival, Inbox
-from wsf.message import ON_OPEN_ACTION, Message, MessageType
+from wsf.message import CANCEL_ACTION, ON_OPEN_ACTION, Message, MessageType
 from wsf.outbox import Outbox
 from wsf.settings import finite
 from wsf.transports import Connection
@@ -95,17 +96,20 @@ class DuplexSessionChannel(ChannelLife):
             meter=meter,
             schedule=schedule,
         )
-        self.pending = PendingCalls(callbacks.max_pending_calls)
+        self.pending = PendingCalls(callbacks.max_pending_calls, self._on_cancelled)
+        self.served = ServedCalls()
         self.inbox = Inbox(
             connection,
             self._decode,
             self.pending,
             max_messages=callbacks.max_read_ahead_messages,
             max_bytes=callbacks.max_read_ahead_bytes,
+            hears_cancellation=binding.encoding.carries_cancellation,
             screen=screen,
             on_end=self._on_end,
         )
         self.encoding = binding.encoding
+        self._operation_timeout = binding.send_timeout
         self._strict_callbacks = strict_callbacks
         self.wire = wire if connection.framing is None else (wire, connection.framing)
         self._notifies = binding.transport.notifies_on_connection
@@ -115,6 +119,20 @@ class DuplexSessionChannel(ChannelLife):
             self._on_idle,
             lambda: self.outbox.sent_at,
         )
+
+    @property
+    def operation_timeout(self) -> float:
+        """s that a call to this client may wait for its answer; sendTimeout unless set. ``inf``: for ever.
+
+        For one call, ``asyncio.timeout`` around it does the same. WCF: ``IContextChannel.OperationTimeout``.
+        """
+        return self._operation_timeout
+
+    @operation_timeout.setter
+    def operation_timeout(self, seconds: float) -> None:
+        if not seconds > 0:
+            raise ValueError(f"operation_timeout: {seconds!r} is no time to wait: give seconds, more than 0")
+        self._operation_timeout = seconds
 
     def send(
         self, message: Message, ping: bytes = b"", outlet: Outlet | None = None, key: Hashable = None
@@ -141,6 +159,8 @@ class DuplexSessionChannel(ChannelLife):
         if self.state is not CommunicationState.OPENED:
             self.demand_opened()
         frame = ping + self.frame(message) if ping else self.frame(message)
+        if not frame:
+            return True  # it goes with others, when they are there
         if outlet is None:
             return self.outbox.append(frame)
         if outlet.is_plain:
@@ -189,7 +209,8 @@ class DuplexSessionChannel(ChannelLife):
             operation: Its name, for messages to the service's author.
 
         Raises:
-            ReplyTimeoutError: There was no answer within sendTimeout; the session goes on.
+            ReplyTimeoutError: There was no answer within ``operation_timeout``; the session goes on, and the
+                client is told that nobody waits any more, as it is when the caller is cancelled.
             InvalidOperationError: The answer could not have been read, or too many calls wait already;
                 nothing was sent. With ``strict_callbacks`` also where WCF's rule forbids the call.
             CommunicationObjectClosedError, CommunicationObjectAbortedError, CommunicationObjectFaultedError:
@@ -209,7 +230,7 @@ class DuplexSessionChannel(ChannelLife):
         try:
             self.send(attrs.evolve(message, message_id=call.message_id), ping)
             self.inbox.read_on()
-            return await self._reply(call.reply, operation, turn)
+            return await self._reply(call)
         finally:
             self.pending.remove(call)
 
@@ -228,27 +249,44 @@ class DuplexSessionChannel(ChannelLife):
     async def _notification(self) -> Arrival:
         return Arrival(Message(None, action=ON_OPEN_ACTION, properties=self._connection.properties))
 
-    async def _reply(self, reply: "asyncio.Future[Message]", operation: str, turn: Turn | None) -> Message:
-        timeout = self._binding.send_timeout
+    async def _reply(self, call: PendingCall) -> Message:
+        timeout, turn = self.operation_timeout, call.turn
         if turn is not None:
             turn.step_out()
         try:
             async with asyncio.timeout(finite(timeout)):
-                return await reply
+                return await call.reply
         except TimeoutError:
             self._meter.reply_timeouts += 1
             raise ReplyTimeoutError(
-                f"{operation or 'a call'}: the client did not answer within {timeout:g} s (sendTimeout)"
+                f"{call.operation or 'a call'}: the client did not answer within {timeout:g} s (sendTimeout, "
+                f"or the channel's operation_timeout)"
             ) from None
         finally:
+            if call.message_id in self.pending.calls:
+                self._call_off(call)
             if turn is not None:
                 await turn.step_in()
 
-    def _encode(self, message: Message) -> bytes:
-        kind = self.encoding.frame_type or message.message_type
-        return self._connection.frame(self.encoding.encode(message), kind)
+    def _call_off(self, call: PendingCall) -> None:
+        """Nobody waits for an answer any more: tell the client, which may save itself the work."""
+        self.pending.remove(call)
+        if self.state is CommunicationState.OPENED and self.encoding.carries_cancellation:
+            message = Message(None, MessageType.TEXT, CANCEL_ACTION, relates_to=call.message_id)
+            self.outbox.append(self._encode(message), call.operation)
 
-    def _decode(self, payload: bytes, message_type: MessageType) -> Message:
+    def _on_cancelled(self, message_id: str | bytes) -> None:
+        """The client cancels a call of its own. One that is none of those under way has been answered."""
+        if not self.served.cancel(message_id):
+            self.inbox.withdraw(message_id)
+
+    def _encode(self, message: Message) -> bytes:
+        payload = self.encoding.encode(message)
+        if payload is None:
+            return b""
+        return self._connection.frame(payload, self.encoding.frame_type or message.message_type)
+
+    def _decode(self, payload: bytes, message_type: MessageType) -> Message | tuple[Message, ...]:
         self._idle.active_at = self._loop.time()
         self._meter.messages_received += 1
         self._meter.bytes_received += len(payload)

@@ -98,7 +98,11 @@ class DispatchOperation:
         end: CloseStatus | None = None
         try:
             try:
-                reply = await self._perform(context, place)
+                if context.turn.call is None:
+                    reply = await self._perform(context, place)
+                else:
+                    with context.turn.call:
+                        reply = await self._perform(context, place)
                 if reply is not None:
                     self._answer(context, message_id, reply)
             except asyncio.CancelledError as cancelled:
@@ -119,6 +123,8 @@ class DispatchOperation:
             finally:
                 CURRENT_CALL.reset(token)
                 context.complete()
+                if context.turn.call is not None:
+                    context.turn.call.end()
                 context.channel.running_operations -= 1
                 self._calls.leave()
         for error in errors:

@@ -98,7 +98,11 @@ class FaultCode(Enum):
     INTERNAL_SERVICE_FAULT = "InternalServiceFault"
     MALFORMED_MESSAGE = "MalformedMessage"  # not what the encoding can read at all
     INVALID_MESSAGE = "InvalidMessage"  # readable, and no message
-    WOULD_DEADLOCK = "WouldDeadlock"  # not in WCF: a call that could never have ended
+    QUOTA_EXCEEDED = "QuotaExceeded"  # readable, and over a bound
+    ENDPOINT_UNAVAILABLE = "EndpointUnavailable"  # the host closes: the call was not served
+    TIMED_OUT = "TimedOut"  # not in WCF, as are the next: who was asked for the answer did not give it in time
+    CANCELLED = "Cancelled"  # by who called
+    WOULD_DEADLOCK = "WouldDeadlock"  # a call that could never have ended
 
 
 class WsfError(Exception):
