@@ -215,7 +215,9 @@ class Dispatcher:
             try:
                 await self._admit(session, turn, place, () if call is None else arrival.awaited)
             except CallCancelledError as cancelled:
-                session.answer(message, Message(fault=self._errors.judge(cancelled, description, channel).fault))
+                session.answer(
+                    message, Message(fault=self._errors.judge(cancelled, description, channel).fault)
+                )
                 return None
         context = OperationContext(
             channel, message, self._contract, description, turn, host=self._host, instance_context=place

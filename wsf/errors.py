@@ -100,7 +100,9 @@ class FaultCode(Enum):
     INVALID_MESSAGE = "InvalidMessage"  # readable, and no message
     QUOTA_EXCEEDED = "QuotaExceeded"  # readable, and over a bound
     ENDPOINT_UNAVAILABLE = "EndpointUnavailable"  # the host closes: the call was not served
-    TIMED_OUT = "TimedOut"  # not in WCF, as are the next: who was asked for the answer did not give it in time
+    TIMED_OUT = (
+        "TimedOut"  # not in WCF, as are the next: who was asked for the answer did not give it in time
+    )
     CANCELLED = "Cancelled"  # by who called
     WOULD_DEADLOCK = "WouldDeadlock"  # a call that could never have ended
 
