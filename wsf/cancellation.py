@@ -1,7 +1,8 @@
 """Cancellation: who has called does not want the answer any more.
 
-The laws: a call of the peer's that is cancelled is answered all the same, exactly once; one that has not begun
-never runs; one that runs is told by the ordinary ``CancelledError``, and what it makes of it is its answer.
+The laws: a call of the peer's that is cancelled is answered all the same, exactly once; one that has not
+begun never runs; one that runs is told by the ordinary ``CancelledError``, and its answer is what it makes of
+it.
 A cancellation relates to a call, as a reply does, and like a reply it never waits behind a call. WCF: none.
 """
 
@@ -24,8 +25,8 @@ class CallCancelledError(Exception):
 class ServedCall:
     """A call of the peer's, from when it is accepted until its operation has ended.
 
-    Used in ``with``, around what a cancellation may cut short; it raises ``CallCancelledError`` then. More than
-    one such part may come after the other.
+    Used in ``with``, around what a cancellation may cut short; it raises ``CallCancelledError`` then. More
+    than one such part may come after the other.
     """
 
     __slots__ = ("_before", "_calls", "_is_cancelled", "_is_interrupted", "_message_id", "_task")

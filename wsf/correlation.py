@@ -91,9 +91,9 @@ class PendingCalls:
         self.calls.pop(call.message_id, None)
 
     def resolve(self, reply: Message) -> None:
-        """What relates to a call has come. An answer: from here on the call waits for nothing of this client's.
+        """An answer has come: from here on the call waits for nothing of this client's.
 
-        Or the end of the client's interest in a call of its own, which comes the same way: past what waits.
+        The client's cancellation of a call of its own comes the same way, past what waits.
         """
         if reply.action == CANCEL_ACTION and reply.relates_to is not None:
             self._cancel(reply.relates_to)

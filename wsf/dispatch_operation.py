@@ -98,11 +98,7 @@ class DispatchOperation:
         end: CloseStatus | None = None
         try:
             try:
-                if context.turn.call is None:
-                    reply = await self._perform(context, place)
-                else:
-                    with context.turn.call:
-                        reply = await self._perform(context, place)
+                reply = await self._perform(context, place)
                 if reply is not None:
                     self._answer(context, message_id, reply)
             except asyncio.CancelledError as cancelled:
@@ -123,8 +119,6 @@ class DispatchOperation:
             finally:
                 CURRENT_CALL.reset(token)
                 context.complete()
-                if context.turn.call is not None:
-                    context.turn.call.end()
                 context.channel.running_operations -= 1
                 self._calls.leave()
         for error in errors:
@@ -138,6 +132,16 @@ class DispatchOperation:
         return f"{self._service.name}.{self.description.method}"
 
     async def _perform(self, context: OperationContext, place: InstanceContext) -> Message | None:
+        call = context.turn.call
+        if call is None:
+            return await self._served(context, place)
+        try:
+            with call:  # raises CallCancelledError
+                return await self._served(context, place)
+        finally:
+            call.end()
+
+    async def _served(self, context: OperationContext, place: InstanceContext) -> Message | None:
         message = context.incoming_message
         for inspector in self._inspectors:
             message = context.incoming_message = checked(inspector, inspector.received(message, context))

@@ -102,8 +102,8 @@ class Message:
         properties: What the transport or an inspector noted about the message, by WCF's property names.
         message_id: Set if the sender waits for a reply: a ``str`` of our own making, or ``bytes``: the
             peer's id as the peer wrote it. WCF: MessageHeaders.MessageId.
-        relates_to: The ``message_id`` that this is the reply to, or, with CANCEL_ACTION, that it cancels. WCF:
-            MessageHeaders.RelatesTo.
+        relates_to: The ``message_id`` that this is the reply to, or, with CANCEL_ACTION, that it cancels.
+            WCF: MessageHeaders.RelatesTo.
         encodings: Its bytes by the wires it has been sent on; see ``encoded_once``.
         fault: What went wrong, in place of a body; in a message with a ``message_id``, why it is no request.
 

@@ -68,8 +68,8 @@ class MessageEncoding(Protocol):
     def encode(self, message: Message) -> bytes | None:
         """The payload of one message; None: it goes with another one, later.
 
-        A ``message_id`` comes back as ``relates_to`` as the object that ``decode`` made: it may know more than
-        its bytes say.
+        A ``message_id`` comes back as ``relates_to``, as the object that ``decode`` made: it may know more
+        than its bytes say.
 
         Raises:
             ValueError: The message cannot be sent as what it says it is: the service's own mistake.

@@ -1,4 +1,4 @@
-"""A batch of JSON-RPC 2.0 (section 6): one payload that is several messages, and one payload with their answers.
+"""A batch of JSON-RPC 2.0 (section 6): one payload that is several messages, and one with their answers.
 
 The messages go their own ways through the house. What they share is where their answers are gathered, and it
 travels with their ids, which every other room passes on as they are.

@@ -93,7 +93,7 @@ class JsonRpcMessageEncoding:
 
     Attributes:
         reader_quotas: The bounds of each parameter and answer that is read.
-        max_batch_messages: Messages in one batch; a larger one is answered with -32600, and none of it served.
+        max_batch_messages: Messages in one batch; of a larger one none is served: -32600.
     """
 
     carries_replies: ClassVar[bool] = True
