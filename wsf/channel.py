@@ -15,10 +15,11 @@ import attrs
 
 from wsf.behaviors import CallbackSettings, OutboxSettings, StreamSettings
 from wsf.bindings import Binding
+from wsf.cancellation import CANCELLED, ServedCalls
 from wsf.channel_life import ChannelLife
 from wsf.communication_object import CommunicationState
-from wsf.concurrency import Turn, current_turn
-from wsf.correlation import PendingCalls
+from wsf.concurrency import current_turn
+from wsf.correlation import PendingCall, PendingCalls
 from wsf.counters import Meter
 from wsf.errors import (
     CommunicationError,
@@ -29,7 +30,7 @@ from wsf.errors import (
 from wsf.flushing import FlushSchedule
 from wsf.idle import IdleWatch
 from wsf.inbox import Arrival, Inbox
-from wsf.message import ON_OPEN_ACTION, Message, MessageType
+from wsf.message import CANCEL_ACTION, ON_OPEN_ACTION, Message, MessageType
 from wsf.open_streams import OpenStreams
 from wsf.outbox import Outbox
 from wsf.settings import finite
@@ -99,18 +100,21 @@ class DuplexSessionChannel(ChannelLife):
             meter=meter,
             schedule=schedule,
         )
-        self.pending = PendingCalls(callbacks.max_pending_calls)
+        self.pending = PendingCalls(callbacks.max_pending_calls, self._on_cancelled)
+        self.served = ServedCalls()
         self.inbox = Inbox(
             connection,
             self._decode,
             self.pending,
             max_messages=callbacks.max_read_ahead_messages,
             max_bytes=callbacks.max_read_ahead_bytes,
+            hears_cancellation=binding.encoding.carries_cancellation,
             screen=screen,
             on_end=self._on_end,
         )
         self.streams = OpenStreams(streams or StreamSettings(), meter)
         self.encoding = binding.encoding
+        self._operation_timeout = binding.send_timeout
         self._strict_callbacks = strict_callbacks
         self.wire = wire if connection.framing is None else (wire, connection.framing)
         self._notifies = binding.transport.notifies_on_connection
@@ -120,6 +124,20 @@ class DuplexSessionChannel(ChannelLife):
             self._on_idle,
             lambda: self.outbox.sent_at,
         )
+
+    @property
+    def operation_timeout(self) -> float:
+        """s that a call to this client may wait for its answer; sendTimeout unless set. ``inf``: for ever.
+
+        For one call, ``asyncio.timeout`` around it does the same. WCF: ``IContextChannel.OperationTimeout``.
+        """
+        return self._operation_timeout
+
+    @operation_timeout.setter
+    def operation_timeout(self, seconds: float) -> None:
+        if not seconds > 0:
+            raise ValueError(f"operation_timeout: {seconds!r} is no time to wait: give seconds, more than 0")
+        self._operation_timeout = seconds
 
     def send(
         self, message: Message, ping: bytes = b"", outlet: Outlet | None = None, key: Hashable = None
@@ -146,6 +164,8 @@ class DuplexSessionChannel(ChannelLife):
         if self.state is not CommunicationState.OPENED:
             self.demand_opened()
         frame = ping + self.frame(message) if ping else self.frame(message)
+        if not frame:
+            return True  # it goes with others, when they are there
         if outlet is None:
             return self.outbox.append(frame)
         if outlet.is_plain:
@@ -199,11 +219,12 @@ class DuplexSessionChannel(ChannelLife):
 
         Args:
             operation: Its name, for messages to the service's author.
-            within: s until the answer has to be there; sendTimeout unless given.
+            within: s until the answer has to be there; ``operation_timeout`` unless given.
             late: Gets an answer that comes when the caller has given up.
 
         Raises:
-            ReplyTimeoutError: There was no answer in time; the session goes on.
+            ReplyTimeoutError: There was no answer within ``operation_timeout``; the session goes on, and the
+                client is told that nobody waits any more, as it is when the caller is cancelled.
             InvalidOperationError: The answer could not have been read, or too many calls wait already;
                 nothing was sent. With ``strict_callbacks`` also where WCF's rule forbids the call.
             CommunicationObjectClosedError, CommunicationObjectAbortedError, CommunicationObjectFaultedError:
@@ -223,7 +244,7 @@ class DuplexSessionChannel(ChannelLife):
         try:
             self.send(attrs.evolve(message, message_id=call.message_id), ping)
             self.inbox.read_on()
-            return await self._reply(call.reply, operation, turn, within)
+            return await self._reply(call, within)
         except BaseException:
             if late is not None:
                 self.pending.take_late(call, late)
@@ -246,28 +267,46 @@ class DuplexSessionChannel(ChannelLife):
     async def _notification(self) -> Arrival:
         return Arrival(Message(None, action=ON_OPEN_ACTION, properties=self._connection.properties))
 
-    async def _reply(
-        self, reply: "asyncio.Future[Message]", operation: str, turn: Turn | None, within: float | None
-    ) -> Message:
-        timeout = self._binding.send_timeout if within is None else within
+    async def _reply(self, call: PendingCall, within: float | None) -> Message:
+        timeout, turn = self.operation_timeout if within is None else within, call.turn
         if turn is not None:
             turn.step_out()
         try:
             async with asyncio.timeout(finite(timeout)):
-                return await reply
+                return await call.reply
         except TimeoutError:
             self._meter.reply_timeouts += 1
-            who = f"{operation or 'a call'}: the {self.peer_kind}"
-            raise ReplyTimeoutError(f"{who} did not answer within {timeout:g} s (sendTimeout)") from None
+            raise ReplyTimeoutError(
+                f"{call.operation or 'a call'}: the {self.peer_kind} did not answer within {timeout:g} s "
+                f"(sendTimeout, or the channel's operation_timeout)"
+            ) from None
         finally:
+            if call.message_id in self.pending.calls:
+                self._call_off(call)
             if turn is not None:
                 await turn.step_in()
 
-    def _encode(self, message: Message) -> bytes:
-        kind = self.encoding.frame_type or message.message_type
-        return self._connection.frame(self.encoding.encode(message), kind)
+    def _call_off(self, call: PendingCall) -> None:
+        """Nobody waits for an answer any more: tell the client, which may save itself the work."""
+        self.pending.remove(call)
+        if self.state is CommunicationState.OPENED and self.encoding.carries_cancellation:
+            message = Message(None, MessageType.TEXT, CANCEL_ACTION, relates_to=call.message_id)
+            self.outbox.append(self._encode(message), call.operation)
 
-    def _decode(self, payload: bytes, message_type: MessageType) -> Message:
+    def _on_cancelled(self, message_id: str | bytes) -> None:
+        """The client cancels a call of its own. One that is none of those under way has been answered."""
+        if self.streams.withdraw(message_id, CANCELLED):
+            self._meter.calls_cancelled += 1
+        elif not self.served.cancel(message_id):
+            self.inbox.withdraw(message_id)
+
+    def _encode(self, message: Message) -> bytes:
+        payload = self.encoding.encode(message)
+        if payload is None:
+            return b""
+        return self._connection.frame(payload, self.encoding.frame_type or message.message_type)
+
+    def _decode(self, payload: bytes, message_type: MessageType) -> Message | tuple[Message, ...]:
         self._idle.active_at = self._loop.time()
         self._meter.messages_received += 1
         self._meter.bytes_received += len(payload)

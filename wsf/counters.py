@@ -57,6 +57,8 @@ class Meter:
     protocol_errors: int = 0
     operations_failed: int = 0
     calls_refused: int = 0
+    calls_cancelled: int = 0
+    batches_refused: int = 0
     reply_timeouts: int = 0
     replies_dropped: int = 0
     slow_clients_aborted: int = 0
@@ -126,6 +128,8 @@ class Counters:
         protocol_errors: Sessions ended for the peer's fault, too big messages included.
         operations_failed: Operations that raised what was not the peer's fault: 1011.
         calls_refused: Calls of clients that could never have ended.
+        calls_cancelled: Calls of clients that these have cancelled, and that ended so.
+        batches_refused: Payloads with more messages than ``maxBatchMessages``.
         reply_timeouts: Calls to clients that were not answered within ``sendTimeout``.
         replies_dropped: Answers to no call: late ones, and those to calls that nobody made.
         slow_clients_aborted: Clients over a bound of their outbox.
@@ -186,6 +190,8 @@ class Counters:
     protocol_errors: int
     operations_failed: int
     calls_refused: int
+    calls_cancelled: int
+    batches_refused: int
     reply_timeouts: int
     replies_dropped: int
     slow_clients_aborted: int

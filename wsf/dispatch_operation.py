@@ -138,6 +138,16 @@ class DispatchOperation:
         return f"{self._service.name}.{self.description.method}"
 
     async def _perform(self, context: OperationContext, place: InstanceContext) -> Message | None:
+        call = context.turn.call
+        if call is None:
+            return await self._served(context, place)
+        try:
+            with call:  # raises CallCancelledError
+                return await self._served(context, place)
+        finally:
+            call.end()
+
+    async def _served(self, context: OperationContext, place: InstanceContext) -> Message | None:
         message = context.incoming_message
         for inspector in self._inspectors:
             message = context.incoming_message = checked(inspector, inspector.received(message, context))

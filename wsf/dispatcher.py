@@ -16,6 +16,7 @@ import attrs
 from wsf import deadlock
 from wsf.bindings import Binding
 from wsf.callback import callback_operations
+from wsf.cancellation import CallCancelledError
 from wsf.channel import DuplexSessionChannel
 from wsf.communication_object import CloseStatus, CommunicationState
 from wsf.concurrency import Turn
@@ -48,6 +49,12 @@ logger = logging.getLogger("wsf.sessions")
 ABORT_TIMEOUT: Final = 1.0
 
 _DONE: Final = Message(b"null", MessageType.TEXT)
+
+_TOO_LATE: Final = Message(
+    fault=MessageFault(FaultCode.ENDPOINT_UNAVAILABLE, "the host closes: this call was not served")
+)
+
+_NOT_CANCELLABLE: Final = contextlib.nullcontext()
 
 
 class Dispatcher:
@@ -181,6 +188,8 @@ class Dispatcher:
                     end = await self._dispatch(session, arrival)
                     if end is not None:
                         return end
+                elif arrival.message.message_id is not None:
+                    session.answer(arrival.message, _TOO_LATE)
                 if channel.outbox.is_filling:  # who does not take its answers is not asked for more
                     channel.inbox.read_on()
                     await channel.outbox.relieve()
@@ -212,10 +221,17 @@ class Dispatcher:
         # from here on the message is accepted: closing waits until it has been served
         channel = session.channel
         channel.running_operations += 1
-        turn = Turn(description.name, channel)
+        call = None if message.message_id is None else channel.served.begin(message.message_id)
+        turn = Turn(description.name, channel, call)
         place = session.instance = self._instancing.for_call(session.instance)
         if not (place.has_place and self._calls.try_enter()):
-            await self._admit(session, turn, place, arrival.awaited if message.message_id else ())
+            try:
+                await self._admit(session, turn, place, () if call is None else arrival.awaited)
+            except CallCancelledError as cancelled:
+                session.answer(
+                    message, Message(fault=self._errors.judge(cancelled, description, channel).fault)
+                )
+                return None
         context = OperationContext(
             channel, message, self._contract, description, turn, host=self._host, instance_context=place
         )
@@ -244,10 +260,13 @@ class Dispatcher:
         held_up = self._service.held_up
         held_up.extend(awaited)
         try:
-            if not is_reserved:
-                await instancing.reserve(place)
-            await calls.enter()
+            with turn.call or _NOT_CANCELLABLE:
+                if not is_reserved:
+                    await instancing.reserve(place)
+                await calls.enter()
         except BaseException:
+            if turn.call is not None:
+                turn.call.end()
             session.channel.running_operations -= 1
             await instancing.end_of_call(place)
             raise
@@ -303,13 +322,13 @@ class Dispatcher:
         that it was taken; and a call that could never end.
         """
         message = arrival.message
-        if message.action in STREAM_ACTIONS:
+        if message.action in STREAM_ACTIONS and message.fault is None:
             session.channel.streams.take(message, session)
             return None
         if message.message_id is None:
             return arrival
         if message.fault is not None:
-            self._service.meter.protocol_errors += 1
+            self._count_refusal(message.fault.code)
             session.answer(message, Message(fault=message.fault))
             return None
         operation = self._operation_for(message)
@@ -324,6 +343,16 @@ class Dispatcher:
         self._warnings.warn("call refused: %s: %s", session.name, reason)
         session.answer(message, _fault(FaultCode.WOULD_DEADLOCK, reason))
         return None
+
+    def _count_refusal(self, code: FaultCode) -> None:
+        """A message was answered by what the encoding, or the inbox, says is wrong with it."""
+        meter = self._service.meter
+        if code is FaultCode.CANCELLED:  # while it waited
+            meter.calls_cancelled += 1
+            return
+        meter.protocol_errors += 1
+        if code is FaultCode.QUOTA_EXCEEDED:
+            meter.batches_refused += 1
 
     def _blocking(self, session: Session, arrival: Arrival) -> PendingCall | None:
         instancing = self._instancing

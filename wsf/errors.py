@@ -110,8 +110,14 @@ class FaultCode(Enum):
     INTERNAL_SERVICE_FAULT = "InternalServiceFault"
     MALFORMED_MESSAGE = "MalformedMessage"  # not what the encoding can read at all
     INVALID_MESSAGE = "InvalidMessage"  # readable, and no message
-    NO_SUCH_STREAM = "NoSuchStream"  # not in WCF: it has ended, or there never was one
-    WOULD_DEADLOCK = "WouldDeadlock"  # not in WCF: a call that could never have ended
+    NO_SUCH_STREAM = "NoSuchStream"  # it has ended, or there never was one
+    QUOTA_EXCEEDED = "QuotaExceeded"  # readable, and over a bound
+    ENDPOINT_UNAVAILABLE = "EndpointUnavailable"  # the host closes: the call was not served
+    TIMED_OUT = (
+        "TimedOut"  # not in WCF, as are the next: who was asked for the answer did not give it in time
+    )
+    CANCELLED = "Cancelled"  # by who called
+    WOULD_DEADLOCK = "WouldDeadlock"  # a call that could never have ended
 
 
 class WsfError(Exception):

@@ -1,14 +1,18 @@
 """One connection's way in. The law: a reply never waits behind a call.
 
 The dispatcher asks for one message after the other, and does not ask while it is busy: that is the back
-pressure of a session. Only while somebody waits for this client's answer is more read, to find the answer
-behind what the client said before it; what is read past waits here, bounded, in order.
+pressure of a session. Only while somebody waits for this client's answer, or while the client may cancel what
+its session waits for, is more read, to find that behind what the client said before it; what is read past
+waits here, bounded, in order.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+import attrs
+
+from wsf.cancellation import CANCELLED
 from wsf.concurrency import Turn
 from wsf.correlation import PendingCall, PendingCalls
 from wsf.errors import CommunicationError, ConnectionClosedError, InvalidOperationError, ProtocolError
@@ -40,9 +44,10 @@ class Inbox:
 
     Args:
         connection: Where it comes from.
-        decode: A payload's message; counts it.
+        decode: A payload's message or messages; counts them.
         pending: The calls that wait for replies.
         max_messages, max_bytes: Read past at most; reading stops when one of them is reached.
+        hears_cancellation: Whether the client can cancel a call.
         screen: Asked for each message read past: what of it shall wait; None: it has been answered.
         on_end: Called as soon as the connection has ended, before what waits here has been served.
 
@@ -57,6 +62,7 @@ class Inbox:
         "_connection",
         "_decode",
         "_end",
+        "_hears_cancellation",
         "_is_read",
         "_on_end",
         "_pending",
@@ -74,17 +80,19 @@ class Inbox:
     def __init__(
         self,
         connection: Connection,
-        decode: Callable[[bytes, MessageType], Message],
+        decode: Callable[[bytes, MessageType], Message | tuple[Message, ...]],
         pending: PendingCalls,
         *,
         max_messages: int,
         max_bytes: int,
+        hears_cancellation: bool = False,
         screen: Callable[[Arrival], Arrival | None],
         on_end: Callable[[CommunicationError], None],
     ) -> None:
         self._connection = connection
         self._decode = decode
         self._pending = pending
+        self._hears_cancellation = hears_cancellation
         self._screen = screen
         self._on_end = on_end
         self._waiting: list[tuple[Arrival, int]] = []  # few, and mostly none: no deque
@@ -132,9 +140,12 @@ class Inbox:
             finally:
                 self._is_read = False
             message = self._decode(payload, message_type)
-            if message.relates_to is None:
+            if isinstance(message, tuple):
+                self._take(message, len(payload), lambda arrival: arrival)
+            elif message.relates_to is None:
                 return Arrival(message, self._awaited()) if self._pending.calls else Arrival(message)
-            self._pending.resolve(message)
+            else:
+                self._pending.resolve(message)
 
     def drop(self) -> None:
         """What waits is not served any more."""
@@ -146,10 +157,22 @@ class Inbox:
         self.occupied_by = turn
         if self._pending.calls:
             self.read_on()
+        elif self._hears_cancellation:  # soon: most operations have ended by then
+            asyncio.get_running_loop().call_soon(self.read_on)
+
+    def withdraw(self, message_id: str | bytes) -> None:
+        """The client cancels a call: if it waits here, it is answered and never served."""
+        for at, (arrival, size) in enumerate(self._waiting):
+            if arrival.message.message_id == message_id:
+                del self._waiting[at]
+                self.size -= size
+                message = attrs.evolve(arrival.message, fault=CANCELLED)
+                self._screen(arrival._replace(message=message))
+                return
 
     def read_on(self) -> None:
-        """Somebody waits for an answer, and nobody reads: read past what comes before it."""
-        if self._pending.calls and not self._is_read and self._reader is None:
+        """Somebody waits for what is to come, and nobody reads: read past what comes before it."""
+        if self._is_awaited and not self._is_read and self._reader is None:
             if self._end is not None:  # the session has not come as far as to know
                 self._on_end(self._end)
             elif self.is_full:
@@ -184,13 +207,10 @@ class Inbox:
 
     async def _read_past(self) -> None:
         try:
-            while self._pending.calls and not self.is_full:
+            while self._is_awaited and not self.is_full:
                 payload, message_type = await self._connection.receive()
                 message = self._decode(payload, message_type)
-                if message.relates_to is not None:
-                    self._pending.resolve(message)
-                elif (arrival := self._screen(Arrival(message, self._awaited()))) is not None:
-                    self._keep(arrival, len(payload))
+                self._take(message if isinstance(message, tuple) else (message,), len(payload), self._screen)
         except (ConnectionClosedError, ProtocolError) as end:
             self._end = end
             self._on_end(end)
@@ -199,6 +219,21 @@ class Inbox:
             self._wake()
         if self._pending.calls and self.is_full:
             self._refuse_hopeless()
+
+    @property
+    def _is_awaited(self) -> bool:
+        """Whether somebody waits for what may stand behind the session's next message."""
+        return bool(self._pending.calls) or (self._hears_cancellation and self.occupied_by is not None)
+
+    def _take(
+        self, messages: tuple[Message, ...], size: int, screen: Callable[[Arrival], Arrival | None]
+    ) -> None:
+        """Keep what one payload brought, each message with its share of the size. It is taken whole."""
+        for message in messages:
+            if message.relates_to is not None:
+                self._pending.resolve(message)
+            elif (arrival := screen(Arrival(message, self._awaited()))) is not None:
+                self._keep(arrival, size // len(messages))
 
     def _keep(self, arrival: Arrival, size: int) -> None:
         self._waiting.append((arrival, size))

@@ -52,6 +52,7 @@ class ByteStreamMessageEncoding:
     """The body as it is. WCF: ByteStreamMessageEncodingBindingElement."""
 
     carries_replies: ClassVar[bool] = False
+    carries_cancellation: ClassVar[bool] = False
     frame_type: ClassVar[MessageType | None] = None
     body_style: ClassVar[BodyStyle] = BodyStyle.BARE
 
