@@ -113,9 +113,7 @@ class FaultCode(Enum):
     NO_SUCH_STREAM = "NoSuchStream"  # it has ended, or there never was one
     QUOTA_EXCEEDED = "QuotaExceeded"  # readable, and over a bound
     ENDPOINT_UNAVAILABLE = "EndpointUnavailable"  # the host closes: the call was not served
-    TIMED_OUT = (
-        "TimedOut"  # not in WCF, as are the next: who was asked for the answer did not give it in time
-    )
+    TIMED_OUT = "TimedOut"  # not in WCF, as are the next: who was asked did not answer in time
     CANCELLED = "Cancelled"  # by who called
     WOULD_DEADLOCK = "WouldDeadlock"  # a call that could never have ended
 

@@ -117,6 +117,41 @@ class TestTheWire:
             feed.put(Quote(1))
             assert numbers(await waiting) == [1]
 
+    async def test_a_request_for_values_can_be_cancelled_and_nothing_is_lost(self) -> None:
+        feed = Feed()
+        async with serving_json_rpc(ticker(feed), Ticker) as (host, (peer,)):
+            token = (await peer.call("watch", "MSFT"))["token"]
+            await peer.send(jsonrpc="2.0", id="x", method=NEXT, params=[token])
+            await until(lambda: feed.begun)
+            await peer.notify("$/cancelRequest")  # it names none
+            await peer.send(jsonrpc="2.0", method="$/cancelRequest", params={"id": "x"})
+            assert (await peer.answer())["error"]["code"] == FAULT_NUMBERS[FaultCode.CANCELLED]
+            feed.put(Quote(1))
+            await until(lambda: feed.yielded)
+            feed.put(Quote(2))
+            assert numbers(await peer.call(NEXT, token)) == [1, 2]
+            assert host.counters().calls_cancelled == 1
+
+    async def test_a_call_that_is_cancelled_is_answered_with_a_fault_or_a_token_to_abort(self) -> None:
+        service = ticker(counting())
+        async with serving_json_rpc(service, Ticker) as (host, (peer,)):
+            await peer.send(jsonrpc="2.0", id="x", method="listed", params=["MSFT"])
+            await peer.send(jsonrpc="2.0", method="$/cancelRequest", params={"id": "x"})
+            answer = await peer.answer()
+            if "result" in answer:
+                await peer.notify(ABORT, answer["result"]["token"])
+            await emptied(host)
+
+    async def test_requests_for_values_may_come_in_a_batch(self) -> None:
+        async with serving_json_rpc(ticker(counting(2)), Ticker) as (_, (peer,)):
+            tokens = [(await peer.call("watch", name))["token"] for name in "ab"]
+            batch = [{"jsonrpc": "2.0", "id": f"x{n}", "method": NEXT, "params": [n]} for n in tokens]
+            await peer.socket.send(json.dumps(batch))
+            await until(lambda: peer.batches)
+            (answers,) = peer.batches
+            assert [answer["id"] for answer in answers] == ["x1", "x2"]
+            assert [numbers(answer["result"]) for answer in answers] == [[0, 1]] * 2
+
     async def test_who_asks_without_an_id_gets_nothing_and_loses_nothing(self) -> None:
         async with serving_json_rpc(ticker(counting(3)), Ticker) as (_, (peer,)):
             opened = await peer.call("watch", "MSFT")
