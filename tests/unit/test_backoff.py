@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsf.client.reconnecting import Backoff, ReconnectSettings, is_final, is_worth_another_try
+from wsf.client import ReconnectSettings
+from wsf.client.backoff import Backoff, is_final, is_worth_another_try
 from wsf.communication_object import CloseStatus, CommunicationState
 from wsf.errors import (
     ConnectError,
