@@ -11,8 +11,8 @@ import os
 from collections import Counter
 from typing import Any, Final, Protocol
 
-from attrs import frozen
 import pytest
+from attrs import frozen
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.client import ClientConnection, connect
