@@ -168,8 +168,8 @@ class Caller:
     def _take(self, message: dict[str, Any]) -> None:
         if message.get("method") == "$/cancelRequest":
             task = self.handling.get(message["params"]["id"])
-            if task is not None:
-                task.cancel()
+            if task is not None:  # soon: one that is cancelled before it has begun could not even answer
+                asyncio.get_running_loop().call_soon(task.cancel)
         elif "method" in message:
             task = asyncio.create_task(self._handle(message["id"], message["params"][0]))
             self.handling[message["id"]] = task
