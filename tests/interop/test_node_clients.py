@@ -1,4 +1,4 @@
-"""npm's JSON-RPC clients and its most used WebSocket, none of which knows wsf: they call, are called and nest.
+"""npm's JSON-RPC clients and its most used WebSocket, none of which knows wsf: they call and are called.
 
 What each does is in ``peers``, one program a client; it says what it found as one line of JSON.
 """
