@@ -1,27 +1,34 @@
 """The Python client: the same contracts from the other side, over real sockets."""
 
 import asyncio
+import contextlib
 from typing import Any
 
+import attrs
 import pytest
 
-from tests.serving import DEADLINE, Echo, EchoCallback, serving, until
+from tests.json_rpc import json_rpc_binding
+from tests.serving import DEADLINE, Echo, EchoCallback, EchoService, serving, until, web_socket_address
 from tests.ticker import Order, Refusal, Ticker, TickerCallback, Watcher, factory_of, ticking
 from wsf import (
     CommunicationState,
+    ConcurrencyMode,
     FaultException,
     InvalidOperationError,
     Message,
     OperationContext,
     channel_of,
+    service_behavior,
 )
 from wsf.client import DuplexChannelFactory
 from wsf.errors import (
     CloseCode,
+    CommunicationError,
     CommunicationObjectAbortedError,
     CommunicationObjectClosedError,
     CommunicationObjectFaultedError,
 )
+from wsf.testing import flaky_link
 
 
 class Ear(EchoCallback):
@@ -47,6 +54,24 @@ class TestCalls:
                     await ticker.note(f"{number}")
             await until(lambda: len(service.notes) == 3000)
         assert service.notes == [f"{number}" for number in range(3000)]
+
+    async def test_a_one_way_call_waits_for_room_while_nothing_goes_out(self) -> None:
+        async with ticking() as (service, host), flaky_link(web_socket_address(host)) as link:
+            factory = factory_of(host, address=link.address)
+            async with factory.create_channel() as ticker:
+                link.stop()
+
+                async def note() -> None:
+                    for _ in range(200):
+                        await ticker.note("x" * 60_000)  # 12 MB: no kernel takes so much
+
+                noting = asyncio.ensure_future(note())
+                session = channel_of(ticker)
+                await until(lambda: session.outbox.is_awaited)
+                link.restore()
+                await noting
+            await until(lambda: len(service.notes) == 200)
+        assert factory.counters().slow_clients_aborted == 0
 
     async def test_many_large_calls_at_a_time_wait_for_room_and_lose_nothing(self) -> None:
         async with ticking() as (service, host):
@@ -221,6 +246,36 @@ class TestItsLife:
                     channel.abort()
                     raise ZeroDivisionError
 
+    async def test_a_busy_service_does_not_take_the_goodbye_for_a_loss(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        @service_behavior(concurrency_mode=ConcurrencyMode.SINGLE)
+        class Busy(EchoService):
+            async def say(self, message: Message) -> None:
+                client = OperationContext.current().get_callback_channel(EchoCallback)
+                busy.set()
+                with contextlib.suppress(CommunicationError):
+                    while not released.is_set():
+                        await client.hear(message)
+                        await asyncio.sleep(0.002)
+
+        monkeypatch.setattr("wsf.transports._websocket.ANSWER_INTERVAL", 0.001)
+        busy, released = asyncio.Event(), asyncio.Event()
+        async with serving(Busy, Echo) as host:
+            endpoint = host.endpoints[0]
+            channel = DuplexChannelFactory(Echo, Ear(), endpoint.binding, endpoint.address).create_channel()
+            echo = await channel.open()
+            await echo.say(Message(b"x"))
+            await busy.wait()
+            (session,), heard = host._dispatchers[0].channels, set[float]()
+            tap = channel.session._connection._tap  # type: ignore[union-attr]
+            closing = asyncio.ensure_future(channel.close())
+            await until(lambda: heard.add(tap.heard_at) or len(heard) > 9)  # it goes on talking
+            released.set()
+            await closing
+            await until(lambda: session.close_status is not None)
+        assert (session.close_status.code, session.close_status.by) == (1000, "client")
+
     async def test_a_callback_may_close_its_own_channel(self) -> None:
         channels: list[Any] = []
 
@@ -243,8 +298,6 @@ class TestItsLife:
             async def confirm(self, order: Order) -> bool:
                 return True
 
-        from tests.json_rpc import json_rpc_binding
-
         async with ticking() as (_, host):
             factory = factory_of(host, Stuck(), binding=json_rpc_binding(close_timeout=0.2))
             async with factory.create_channel() as ticker:
@@ -264,3 +317,21 @@ class TestAFactory:
                 await channel.close()
         assert len(watcher.prices) == 20
         assert factory.counters().sessions_closed == 10
+
+    def test_it_outlives_an_event_loop(self) -> None:
+        factories: list[DuplexChannelFactory[Ticker]] = []
+
+        async def talk() -> None:
+            async with ticking() as (_, host):
+                factory = factories[0] if factories else factory_of(host)
+                factories.append(factory)
+                factory.endpoint = attrs.evolve(factory.endpoint, address=web_socket_address(host))
+                channel = factory.create_channel()
+                ticker = await channel.open()
+                assert await ticker.subscribe("MSFT") == 2
+                await ticker.note("never flushed")
+                channel.abort()
+                await channel.close()
+
+        asyncio.run(talk())
+        asyncio.run(talk())

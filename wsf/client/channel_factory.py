@@ -26,6 +26,7 @@ from wsf.dispatch_operation import ServiceRuntime
 from wsf.dispatcher import Dispatcher
 from wsf.errors import ContractError
 from wsf.families import word_of
+from wsf.flushing import FlushSchedule
 from wsf.reconnecting import ReconnectSettings
 from wsf.throttling import Gate
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ("DuplexChannelFactory",)
 
 T = TypeVar("T")
+C = TypeVar("C")
 
 
 class DuplexChannelFactory(Generic[T]):
@@ -109,14 +111,14 @@ class DuplexChannelFactory(Generic[T]):
 
     @classmethod
     def from_configuration(
-        cls,
-        contract: "TypeForm[T]",
+        cls: "type[DuplexChannelFactory[Any]]",
+        contract: "TypeForm[C]",
         callback: object,
         configuration: Configuration | str | PathLike[str],
         name: str = "",
         *,
         token_provider: TokenProvider | None = None,
-    ) -> "DuplexChannelFactory[T]":
+    ) -> "DuplexChannelFactory[C]":
         """A factory for an endpoint of a file's ``client``.
 
         Args:
@@ -153,7 +155,9 @@ class DuplexChannelFactory(Generic[T]):
         return self.endpoint.meter.snapshot()
 
     def _dispatcher(self) -> Dispatcher:
-        return Dispatcher(self.endpoint.contract, self.endpoint.binding, self._wire, self._runtime)
+        # a factory may outlive an event loop, and what waited in that one for its turn
+        runtime = attrs.evolve(self._runtime, schedule=FlushSchedule(self._runtime.outbox.linger))
+        return Dispatcher(self.endpoint.contract, self.endpoint.binding, self._wire, runtime)
 
 
 def _address(address: str, binding: Binding) -> str:

@@ -25,6 +25,7 @@ from wsf.dispatcher import Dispatcher
 from wsf.errors import (
     CommunicationError,
     CommunicationObjectFaultedError,
+    ConnectError,
     OpenTimeoutError,
     WsfError,
 )
@@ -309,7 +310,10 @@ class ClientChannel(CommunicationObject, Generic[T]):
                     raise
             except Exception as raised:  # the token provider's own: it is asked again
                 error = raised
-                logger.warning("reconnecting: %s: %s", self._endpoint.shown, raised)
+                why = (
+                    raised if isinstance(raised, ConnectError) else type(raised).__name__
+                )  # it may hold secrets
+                logger.warning("reconnecting: %s: %s", self._endpoint.shown, why)
         return None
 
     def _cut(self) -> None:
