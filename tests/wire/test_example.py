@@ -1,0 +1,146 @@
+"""The exchange of examples/: what its contracts promise, on the wire as JSON-RPC."""
+
+import asyncio
+import contextlib
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+from own_application import application
+from websockets.asyncio.client import connect
+
+from tests.json_rpc import Peer, Refused, peers
+from tests.serving import ROOT, program
+from wsf.configuration import load
+from wsf.host import ServiceHost, hosts_of
+
+EXAMPLES = ROOT / "examples"
+
+
+def on_free_port(folder: Path) -> Path:
+    """The example's configuration file, but for the port."""
+    copy = folder / "stocks.yaml"
+    copy.write_text((EXAMPLES / "stocks.yaml").read_text().replace(":8005/", ":0/"))
+    return copy
+
+
+@contextlib.asynccontextmanager
+async def exchange(folder: Path) -> AsyncIterator[ServiceHost]:
+    """The exchange as its configuration file has it, on a free port."""
+    (host,) = hosts_of(load(on_free_port(folder)))
+    async with host:
+        yield host
+
+
+def confirming(peer: Peer, answer: bool = True) -> list[Any]:
+    """Let a trader answer; what it is asked."""
+    asked: list[Any] = []
+
+    async def confirm(order: Any, total: str) -> bool:
+        asked.append((order, total))
+        return answer
+
+    peer.handlers["confirm"] = confirm
+    return asked
+
+
+async def test_a_trader_is_asked_pays_and_has_a_receipt(tmp_path: Path) -> None:
+    async with exchange(tmp_path) as host, peers(host) as (ann,):
+        asked = confirming(ann)
+        order = {"symbol": "ACME", "shares": 2}
+        assert await ann.call("buy", order) == {"order": order, "total": "34.40"}
+        assert asked == [(order, "34.40")]
+        assert await ann.call("subscribe", "ACME") == {"symbol": "ACME", "price": "17.22"}
+
+
+async def test_whoever_has_subscribed_hears_the_new_price_and_nobody_else(tmp_path: Path) -> None:
+    async with exchange(tmp_path) as host, peers(host, 3) as (ann, bob, cat):
+        confirming(ann)
+        assert await bob.call("subscribe", "BOLT") == {"symbol": "BOLT", "price": "0.95"}
+        await cat.call("subscribe", "ACME")
+        await ann.call("buy", {"symbol": "BOLT"})
+        assert (await bob.hears("price"))["params"] == [{"symbol": "BOLT", "price": "0.96"}]
+        await cat.call("subscribe", "ACME")
+        assert ann.heard == [message for message in ann.heard if message["method"] == "confirm"]
+        assert cat.heard == []
+
+
+async def test_an_order_that_is_not_confirmed_changes_nothing(tmp_path: Path) -> None:
+    async with exchange(tmp_path) as host, peers(host) as (ann,):
+        confirming(ann, answer=False)
+        with pytest.raises(Refused, match="not confirmed"):
+            await ann.call("buy", {"symbol": "ACME"})
+        assert await ann.call("subscribe", "ACME") == {"symbol": "ACME", "price": "17.20"}
+
+
+async def test_an_unknown_symbol_is_a_fault_with_those_that_are_known(tmp_path: Path) -> None:
+    async with exchange(tmp_path) as host, peers(host) as (ann,):
+        for method, argument in [("subscribe", "NONE"), ("buy", {"symbol": "NONE"})]:
+            with pytest.raises(Refused) as refused:
+                await ann.call(method, argument)
+            assert refused.value.error == {
+                "code": 1,
+                "message": "unknown symbol",
+                "data": {"known": ["ACME", "BOLT"]},
+            }
+
+
+async def test_others_trade_while_one_trader_thinks_and_who_is_late_hears_the_price_has_moved(
+    tmp_path: Path,
+) -> None:
+    async with exchange(tmp_path) as host, peers(host, 2) as (slow, fast):
+        confirming(fast)
+        thinking, decided = asyncio.Event(), asyncio.Event()
+
+        async def confirm(*_: Any) -> bool:
+            thinking.set()
+            await decided.wait()
+            return True
+
+        slow.handlers["confirm"] = confirm
+        buying = asyncio.create_task(slow.call("buy", {"symbol": "ACME"}))
+        await thinking.wait()
+        assert (await fast.call("buy", {"symbol": "ACME"}))["total"] == "17.20"
+        decided.set()
+        with pytest.raises(Refused) as refused:
+            await buying
+        assert refused.value.error["data"] == {"now": {"symbol": "ACME", "price": "17.21"}}
+
+
+@pytest.mark.parametrize("shares", [0, -1, 1.5, "1", None])
+async def test_an_order_of_no_shares_is_the_callers_mistake(tmp_path: Path, shares: Any) -> None:
+    async with exchange(tmp_path) as host, peers(host) as (ann,):
+        with pytest.raises(Refused) as refused:
+            await ann.call("buy", {"symbol": "ACME", "shares": shares})
+        assert refused.value.code == -32602
+        assert await ann.call("subscribe", "ACME") == {"symbol": "ACME", "price": "17.20"}
+
+
+async def test_the_command_of_its_page_serves_it(tmp_path: Path) -> None:
+    text = (EXAMPLES / "README.md").read_text()
+    (command,) = re.findall(r"^examples\$ wsf (host .*)$", text, re.MULTILINE)
+    assert command == "host stocks.yaml"
+    config = str(on_free_port(tmp_path))
+    async with program("host", config, module="wsf", cwd=EXAMPLES) as running:
+        await running.line("stocks.contracts.Exchange, calls back Trader")
+
+
+async def test_an_application_of_ones_own_serves_it_beside_its_own_pages() -> None:
+    runner = web.AppRunner(application())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    site = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        async with connect(site.replace("http", "ws") + "/exchange") as socket:
+            ann = Peer(socket)
+            confirming(ann)
+            await ann.call("buy", {"symbol": "BOLT", "shares": 5})
+            async with ClientSession() as session, session.get(f"{site}/prices") as answer:
+                assert json.loads(await answer.read()) == {"ACME": "17.20", "BOLT": "1.00"}
+            await ann.end()
+    finally:
+        await runner.cleanup()
