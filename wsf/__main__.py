@@ -23,21 +23,25 @@ COMMANDS: Final = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run a command; the exit status."""
     given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] and given[0] in COMMANDS:
+        module, _ = COMMANDS[given[0]]
+        return _run(import_module(module), given)
     parser = argparse.ArgumentParser(
         prog="wsf", description="WCF's service model for Python, over WebSockets."
     )
     parser.add_argument("--version", action="version", version=f"wsf {version('wsf')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, (module, summary) in COMMANDS.items():
-        if name not in given[:1]:
-            commands.add_parser(name, help=summary)
-            continue
-        chosen: Any = import_module(module)
-        command = commands.add_parser(name, help=summary, **chosen.ABOUT)
-        chosen.add_arguments(command)
-        command.set_defaults(run=chosen.run)
-    options = parser.parse_args(given)
-    status: int = options.run(options)
+    for name, (_, summary) in COMMANDS.items():
+        commands.add_parser(name, help=summary)
+    parser.parse_args(given)  # help, the version, or what is wrong: it does not return
+    return 2
+
+
+def _run(command: Any, given: Sequence[str]) -> int:
+    name, *rest = given
+    parser = argparse.ArgumentParser(prog=f"wsf {name}", **command.ABOUT)
+    command.add_arguments(parser)
+    status: int = command.run(parser.parse_intermixed_args(rest))  # options may stand anywhere
     return status
 
 

@@ -44,15 +44,11 @@ class Output:
 
     def called(self, method: str, parameters: bytes, answer: bytes | None) -> None:
         """What the service has called here, and what it was answered, if it waits for that."""
-        if not self.is_terminal:
-            answered = b"" if answer is None else b',"answer":%b' % answer
-            call = b'{"method":%b,"params":%b%b}' % (encode(method), parameters, answered)
-            self.line(_document(call))
-            return
-        given = decode(parameters, type=list[Raw]) if parameters.lstrip()[:1] == b"[" else [Raw(parameters)]
-        arguments = ", ".join(_spaced(bytes(argument)) for argument in given)
-        told = "" if answer is None else f" -> {_spaced(answer)}"
-        self.line(f"{self._bold(escaped(method))}({arguments}){told}")
+        self._call(method, parameters, "answer", answer)
+
+    def returned(self, method: str, parameters: bytes, result: bytes) -> None:
+        """What has been called there, and what that returned."""
+        self._call(method, parameters, "result", result)
 
     def fault(self, code: int, reason: str, detail: bytes | None) -> None:
         """What a call was answered with instead of a result."""
@@ -72,6 +68,16 @@ class Output:
         """One line, at once: who reads a pipe waits for it."""
         self._stream.write(f"{text}\n")
         self._stream.flush()
+
+    def _call(self, method: str, parameters: bytes, what: str, value: bytes | None) -> None:
+        if not self.is_terminal:
+            said = b"" if value is None else b',"%b":%b' % (what.encode(), value)
+            self.line(_document(b'{"method":%b,"params":%b%b}' % (encode(method), parameters, said)))
+            return
+        given = decode(parameters, type=list[Raw]) if parameters.lstrip()[:1] == b"[" else [Raw(parameters)]
+        arguments = ", ".join(_spaced(bytes(argument)) for argument in given)
+        told = "" if value is None else f" -> {_spaced(value)}"
+        self.line(f"{self._bold(escaped(method))}({arguments}){told}")
 
     def _bold(self, text: str) -> str:
         return f"{BOLD}{text}{PLAIN}" if self._is_coloured else text

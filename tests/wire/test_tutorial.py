@@ -1,0 +1,1 @@
+"""The tutorial, step by step as a reader would do it, at terminals."""
