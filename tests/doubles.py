@@ -43,6 +43,7 @@ class FakeConnection:
     def __init__(self) -> None:
         self.properties: Mapping[str, object] = {}
         self.peer = "test:0"
+        self.peer_kind = "client"
         self.framing: Hashable = None
         self.drained = self.filled = self.lost = lambda: None
         self.inbound: asyncio.Queue[tuple[bytes, MessageType] | BaseException] = asyncio.Queue()

@@ -212,6 +212,9 @@ def _two_way(operation: CallbackOperation) -> Call:
         channel: DuplexSessionChannel = self._channel
         channel.demand_opened()
         message = _with_outgoing(operation.message(operation.arguments(arguments, named)), channel)
+        while operation.blocks and channel.outbox.is_filling:
+            await channel.outbox.relieve()
+            channel.demand_opened()
         reply = await channel.request(message, operation.title)
         if reply.fault is not None:
             fault = exception_of(reply.fault, operation.description)
@@ -221,7 +224,7 @@ def _two_way(operation: CallbackOperation) -> Call:
             return operation.formatter.deserialize_reply(reply)
         except SerializationError as error:  # this client's fault, and not the fault of who is served
             raise CommunicationError(
-                f"{operation.title}: the client's answer is not what was promised: {error}"
+                f"{operation.title}: the {channel.peer_kind}'s answer is not what was promised: {error}"
             ) from error
 
     return call

@@ -237,9 +237,8 @@ class DuplexSessionChannel(ChannelLife):
                 return await reply
         except TimeoutError:
             self._meter.reply_timeouts += 1
-            raise ReplyTimeoutError(
-                f"{operation or 'a call'}: the client did not answer within {timeout:g} s (sendTimeout)"
-            ) from None
+            who = f"{operation or 'a call'}: the {self.peer_kind}"
+            raise ReplyTimeoutError(f"{who} did not answer within {timeout:g} s (sendTimeout)") from None
         finally:
             if turn is not None:
                 await turn.step_in()
@@ -259,4 +258,6 @@ class DuplexSessionChannel(ChannelLife):
         if isinstance(end, ConnectionClosedError):
             self.ended(end)
         else:
-            self.pending.fail_all(lambda: CommunicationObjectFaultedError(f"the client broke a rule: {end}"))
+            self.pending.fail_all(
+                lambda: CommunicationObjectFaultedError(f"the {self.peer_kind} broke a rule: {end}")
+            )

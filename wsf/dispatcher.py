@@ -8,7 +8,7 @@ WCF: ChannelHandler, ChannelDispatcher.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, Final, cast
 
 import attrs
@@ -97,8 +97,14 @@ class Dispatcher:
         """The open sessions' channels."""
         return [session.channel for session in self._sessions]
 
-    async def serve(self, connection: Connection) -> None:
-        """Be one session, from its first message to its close frame."""
+    async def serve(
+        self, connection: Connection, begun: Callable[[DuplexSessionChannel], None] | None = None
+    ) -> None:
+        """Be one session, from its first message to its close frame.
+
+        Args:
+            begun: Called with its channel, once that is open.
+        """
         channel = DuplexSessionChannel(
             connection,
             self._binding,
@@ -115,6 +121,8 @@ class Dispatcher:
         self._empty.clear()
         session.closing = self._closing  # who came too late is told so at once
         session.begin()
+        if begun is not None:
+            begun(channel)
         try:
             if await session.welcome():
                 await session.part(await self._converse(session))

@@ -160,6 +160,8 @@ class WebSocketConnection:
         max_message_size: Bytes; what a too big message's sender is told. aiohttp's reader knows it, too.
     """
 
+    peer_kind = "client"
+
     def __init__(
         self,
         websocket: ServerWebSocket,
@@ -310,12 +312,15 @@ class WebSocketConnection:
         if self._close_sent is None:
             self._on_drained()  # what was accepted for this client still goes out before our close frame
             self._send_close(code or None, "")
-        # the server lets go of TCP first (RFC 6455 section 7.1.1)
-        self._transport.close()
+        self._let_go()
         self._finish(ConnectionClosedError(code or CloseCode.NO_STATUS, reason, clean=True))
         if math.isfinite(self._close_timeout):
             held = self._loop.call_later(self._close_timeout, self._abort_if_held)
             self._tap.lost.add_done_callback(lambda _: held.cancel())
+
+    def _let_go(self) -> None:
+        """The server lets go of TCP first (RFC 6455 section 7.1.1)."""
+        self._transport.close()
 
     async def _answer(self) -> None:
         """Read until the peer's close frame; the session's task does it if it is reading anyway."""
