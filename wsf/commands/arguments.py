@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--header",
-        metavar="'NAME: VALUE'",
+        metavar="NAME:VALUE",
         type=_header,
         action="append",
         default=[],

@@ -17,6 +17,7 @@ __all__ = ("ABOUT", "add_arguments", "run")
 
 #: what ``--help`` says of the command
 ABOUT: Final[dict[str, Any]] = {
+    "usage": "wsf call ADDRESS OPERATION [ARGUMENTS] [options]",
     "description": "Call an operation of a JSON-RPC endpoint, and print what it returns.",
     "formatter_class": argparse.RawDescriptionHelpFormatter,
     "epilog": """\

@@ -15,12 +15,13 @@ __all__ = ("ABOUT", "add_arguments", "run")
 
 #: what ``--help`` says of the command
 ABOUT: Final[dict[str, Any]] = {
+    "usage": "wsf listen ADDRESS [OPERATION [ARGUMENTS]] [options]",
     "description": "Print what a service calls here, until it hangs up.",
     "formatter_class": argparse.RawDescriptionHelpFormatter,
     "epilog": """\
 examples:
   wsf listen ws://localhost:8005/exchange subscribe '["ACME"]'
-  wsf listen ws://localhost:8005/exchange subscribe '["ACME"]' --count 10 | jq .params[0].price
+  wsf listen ws://localhost:8005/exchange subscribe '["ACME"]' --count 10 | jq '.params[0].price'
   wsf listen --raw ws://localhost:8004/chatservice --send '{"nickname":"n","room":"r","message":"m"}'
 
 A call is one line of JSON, {"method":...,"params":[...]}, with "answer" if the service waits for one; at a
