@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import attrs
 
-from wsf.behaviors import CallbackSettings, OutboxSettings
+from wsf.behaviors import CallbackSettings, OutboxSettings, StreamSettings
 from wsf.bindings import Binding
 from wsf.channel_life import ChannelLife
 from wsf.communication_object import CommunicationState
@@ -30,6 +30,7 @@ from wsf.flushing import FlushSchedule
 from wsf.idle import IdleWatch
 from wsf.inbox import Arrival, Inbox
 from wsf.message import ON_OPEN_ACTION, Message, MessageType
+from wsf.open_streams import OpenStreams
 from wsf.outbox import Outbox
 from wsf.settings import finite
 from wsf.transports import Connection
@@ -55,12 +56,14 @@ class DuplexSessionChannel(ChannelLife):
         wire: Stands for encoding and framing: what a message's bytes depend on.
         outbox, callbacks: The bounds of what waits on the way out, and for answers.
         schedule: When what waits is written: the host's.
+        streams: The bounds of its streams.
         strict_callbacks: WCF's rule: an operation that the session waits for may not wait for its answer.
         screen: Asked for each message that is read past: what of it shall wait; None: it has been answered.
 
     Attributes:
         state: Read it before a send that may not fail.
         callback: The typed proxy of the client, once somebody asked for it.
+        streams: Those that its operations have open.
         running_operations: How many the client's messages have started that have not ended: no idle session.
         sending: What sees each message on its way out, in this order.
         wire: What a message's bytes depend on.
@@ -77,6 +80,7 @@ class DuplexSessionChannel(ChannelLife):
         outbox: OutboxSettings | None = None,
         callbacks: CallbackSettings | None = None,
         schedule: FlushSchedule | None = None,
+        streams: StreamSettings | None = None,
         strict_callbacks: bool = False,
         screen: Callable[[Arrival], Arrival | None] = lambda arrival: arrival,
     ) -> None:
@@ -105,13 +109,14 @@ class DuplexSessionChannel(ChannelLife):
             screen=screen,
             on_end=self._on_end,
         )
+        self.streams = OpenStreams(streams or StreamSettings(), meter)
         self.encoding = binding.encoding
         self._strict_callbacks = strict_callbacks
         self.wire = wire if connection.framing is None else (wire, connection.framing)
         self._notifies = binding.transport.notifies_on_connection
         self._idle = IdleWatch(
             binding.receive_timeout,
-            lambda: self.running_operations > 0,
+            lambda: self.running_operations > 0 or self.streams.are_asked,
             self._on_idle,
             lambda: self.outbox.sent_at,
         )
@@ -182,14 +187,23 @@ class DuplexSessionChannel(ChannelLife):
             message = inspect(message, self)
         return message.encoded_once(self.wire, self._encode)
 
-    async def request(self, message: Message, operation: str = "") -> Message:
+    async def request(
+        self,
+        message: Message,
+        operation: str = "",
+        *,
+        within: float | None = None,
+        late: Callable[[Message], None] | None = None,
+    ) -> Message:
         """Send a call to this client and wait for its answer, which may be a fault.
 
         Args:
             operation: Its name, for messages to the service's author.
+            within: s until the answer has to be there; sendTimeout unless given.
+            late: Gets an answer that comes when the caller has given up.
 
         Raises:
-            ReplyTimeoutError: There was no answer within sendTimeout; the session goes on.
+            ReplyTimeoutError: There was no answer in time; the session goes on.
             InvalidOperationError: The answer could not have been read, or too many calls wait already;
                 nothing was sent. With ``strict_callbacks`` also where WCF's rule forbids the call.
             CommunicationObjectClosedError, CommunicationObjectAbortedError, CommunicationObjectFaultedError:
@@ -209,7 +223,11 @@ class DuplexSessionChannel(ChannelLife):
         try:
             self.send(attrs.evolve(message, message_id=call.message_id), ping)
             self.inbox.read_on()
-            return await self._reply(call.reply, operation, turn)
+            return await self._reply(call.reply, operation, turn, within)
+        except BaseException:
+            if late is not None:
+                self.pending.take_late(call, late)
+            raise
         finally:
             self.pending.remove(call)
 
@@ -228,8 +246,10 @@ class DuplexSessionChannel(ChannelLife):
     async def _notification(self) -> Arrival:
         return Arrival(Message(None, action=ON_OPEN_ACTION, properties=self._connection.properties))
 
-    async def _reply(self, reply: "asyncio.Future[Message]", operation: str, turn: Turn | None) -> Message:
-        timeout = self._binding.send_timeout
+    async def _reply(
+        self, reply: "asyncio.Future[Message]", operation: str, turn: Turn | None, within: float | None
+    ) -> Message:
+        timeout = self._binding.send_timeout if within is None else within
         if turn is not None:
             turn.step_out()
         try:

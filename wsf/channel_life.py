@@ -33,6 +33,7 @@ from wsf.errors import (
 from wsf.extension_collection import ExtensionCollection
 from wsf.idle import IdleWatch
 from wsf.inbox import Inbox
+from wsf.open_streams import OpenStreams
 from wsf.outbox import Outbox
 from wsf.settings import finite
 from wsf.transports import Connection
@@ -60,6 +61,7 @@ class ChannelLife(CommunicationObject, ABC):
     inbox: Inbox
     outbox: Outbox
     pending: PendingCalls
+    streams: OpenStreams
     _idle: IdleWatch
 
     def __init__(self, connection: Connection, binding: Binding, meter: Meter, session_id: str) -> None:
@@ -184,6 +186,7 @@ class ChannelLife(CommunicationObject, ABC):
             else:
                 self._connection.abort()
             self.pending.fail_all(self._unusable)
+            self.streams.close()
 
     def forget(self) -> None:
         """The session is over and told: keep only its name and how it ended. For the dispatcher.
@@ -228,6 +231,7 @@ class ChannelLife(CommunicationObject, ABC):
             self._idle.stop()
             self.outbox.close()
             self.pending.fail_all(self._unusable)
+            self.streams.close()
 
     def _on_idle(self) -> None:
         self._meter.idle_timeouts += 1

@@ -71,6 +71,12 @@ class Meter:
     read_ahead_messages_most: int = 0
     read_ahead_bytes_most: int = 0
     pending_calls_most: int = 0
+    streams_opened: int = 0
+    streams_refused: int = 0
+    streams_most: int = 0
+    stream_values: int = 0
+    stream_answers_full: int = 0
+    stream_timeouts: int = 0
 
     def count_drop(self, operation: str, reason: str, count: int = 1) -> None:
         """Messages of an operation were dropped, as its delivery says."""
@@ -101,6 +107,8 @@ class Counters:
         read_ahead_messages, read_ahead_bytes: What was read past to find answers, over all sessions.
         read_ahead_messages_most, read_ahead_bytes_most: The most for any one client, ever.
         read_ahead_max_messages, read_ahead_max_bytes: ``maxReadAheadMessages``, ``maxReadAheadBytes``.
+        streams, streams_most, streams_limit: Streams of service operations that are open now, over all
+            sessions; the most of any one session, ever; ``maxStreams``.
         outbox_messages, outbox_bytes: What waits for clients now, over all sessions.
         outbox_messages_most, outbox_bytes_most: The most that waited for any one client, ever.
         outbox_max_messages, outbox_max_bytes: The bounds of each client's outbox.
@@ -126,6 +134,9 @@ class Counters:
             room; ``sendTimeout``, without one, for those that took nothing.
         send_timeouts, keep_alive_timeouts, idle_timeouts, close_timeouts: Clients that met ``sendTimeout``,
             the pong deadline of ``keepAliveInterval``, ``receiveTimeout`` or ``closeTimeout``.
+        streams_opened, streams_refused: Calls that were given a stream; those that were over ``maxStreams``.
+        stream_values, stream_answers_full: Values sent; answers that ``maxValues`` or ``maxBytes`` cut short.
+        stream_timeouts: Streams that nobody asked for more within ``idleTimeout``.
     """
 
     sessions: int
@@ -141,6 +152,9 @@ class Counters:
     pending_calls: int
     pending_calls_most: int
     pending_calls_limit: int
+    streams: int
+    streams_most: int
+    streams_limit: int
     read_ahead_messages: int
     read_ahead_bytes: int
     read_ahead_messages_most: int
@@ -181,3 +195,8 @@ class Counters:
     keep_alive_timeouts: int
     idle_timeouts: int
     close_timeouts: int
+    streams_opened: int
+    streams_refused: int
+    stream_values: int
+    stream_answers_full: int
+    stream_timeouts: int

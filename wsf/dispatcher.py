@@ -35,6 +35,7 @@ from wsf.faults import check_faults, fault_of
 from wsf.inbox import Arrival
 from wsf.instancing import InstanceContext
 from wsf.message import ON_OPEN_ACTION, WILDCARD_ACTION, Message, MessageFault, MessageType
+from wsf.open_streams import STREAM_ACTIONS
 from wsf.operation_context import OperationContext
 from wsf.session import Session
 from wsf.transports import Connection
@@ -113,6 +114,7 @@ class Dispatcher:
             outbox=self._service.outbox,
             callbacks=self._service.callbacks,
             schedule=self._service.schedule,
+            streams=self._service.streams,
             strict_callbacks=self._service.strict_callbacks,
             screen=lambda arrival: self._screen(session, arrival),
         )
@@ -152,9 +154,12 @@ class Dispatcher:
                 task.cancel()
             if session.channel.inbox.occupied_by is not None or session.is_leaving:
                 session.loop.cancel()
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(ABORT_TIMEOUT):
                 await self._empty.wait()
+        except TimeoutError:
+            for session in self._sessions:
+                session.channel.streams.cancel()
 
     async def _leave(self, session: Session) -> None:
         try:
@@ -189,7 +194,7 @@ class Dispatcher:
 
     async def _dispatch(self, session: Session, arrival: Arrival) -> CloseStatus | None:
         """Find the operation and let it run; what the session's end is, if that is it."""
-        if arrival.message.message_id is not None:
+        if arrival.message.message_id is not None or arrival.message.action in STREAM_ACTIONS:
             screened = self._screen(session, arrival)
             if screened is None:
                 return None
@@ -294,10 +299,13 @@ class Dispatcher:
     def _screen(self, session: Session, arrival: Arrival) -> Arrival | None:
         """Answer at once what needs no operation for its answer; what is left to be served, if anything is.
 
-        That is: what is no request; a one-way call whose sender wants to know that it was taken; and a call
-        that could never end.
+        That is: what is said about a stream; what is no request; a one-way call whose sender wants to know
+        that it was taken; and a call that could never end.
         """
         message = arrival.message
+        if message.action in STREAM_ACTIONS:
+            session.channel.streams.take(message, session)
+            return None
         if message.message_id is None:
             return arrival
         if message.fault is not None:

@@ -110,6 +110,7 @@ class FaultCode(Enum):
     INTERNAL_SERVICE_FAULT = "InternalServiceFault"
     MALFORMED_MESSAGE = "MalformedMessage"  # not what the encoding can read at all
     INVALID_MESSAGE = "InvalidMessage"  # readable, and no message
+    NO_SUCH_STREAM = "NoSuchStream"  # not in WCF: it has ended, or there never was one
     WOULD_DEADLOCK = "WouldDeadlock"  # not in WCF: a call that could never have ended
 
 

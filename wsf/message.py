@@ -19,6 +19,8 @@ __all__ = (
     "ON_OPEN_ACTION",
     "ON_TEXT_MESSAGE_ACTION",
     "OWN_ID_PREFIX",
+    "STREAM_ABORT_ACTION",
+    "STREAM_NEXT_ACTION",
     "WILDCARD_ACTION",
     "ClientCertificateMessageProperty",
     "Message",
@@ -42,6 +44,12 @@ ON_TEXT_MESSAGE_ACTION: Final = "http://schemas.microsoft.com/2011/02/websockets
 
 #: a BINARY frame of an encoding without actions. WCF: WebSocketTransportSettings.BinaryMessageReceivedAction
 ON_BINARY_MESSAGE_ACTION: Final = "http://schemas.microsoft.com/2011/02/websockets/onbinarymessage"
+
+#: asks for the next values of a stream: the body has its token. Not in WCF; each encoding has its own word
+STREAM_NEXT_ACTION: Final = "urn:wsf:stream/next"
+
+#: ends a stream before its time: the body has its token
+STREAM_ABORT_ACTION: Final = "urn:wsf:stream/abort"
 
 #: what the ids of our own calls begin with, so that nobody takes them for a peer's: both sides number alone
 OWN_ID_PREFIX: Final = "wsf:"

@@ -142,6 +142,7 @@ class Session:
         status = self.channel.close_status or CloseStatus(CloseCode.ABNORMAL)
         try:
             await self.tasks_end()  # a disconnect never cancels a running operation
+            await self.channel.streams.ended()
             self.is_leaving = True
             await self._service.instancing.end_of_session(self.instance)
         except Exception:  # a service's own aclose(): its session ends all the same

@@ -10,7 +10,14 @@ from typing import Any, Final, NewType
 
 from attrs import Attribute, field, frozen, validators
 
-from wsf.behaviors import CallbackSettings, OutboxSettings, ServiceDebug, ServiceMetadata, ServiceThrottling
+from wsf.behaviors import (
+    CallbackSettings,
+    OutboxSettings,
+    ServiceDebug,
+    ServiceMetadata,
+    ServiceThrottling,
+    StreamSettings,
+)
 from wsf.bindings import Binding
 from wsf.configuration.outside import check_name
 from wsf.credentials import ServiceCredentials
@@ -155,7 +162,7 @@ class ServiceAuthenticationElement:
 
 @frozen
 class ServiceBehaviorElement:
-    """How a service behaves. WCF: ServiceBehaviorElement; ``outbox`` and ``callbacks`` are wsf's own.
+    """How a service behaves. WCF: ServiceBehaviorElement; ``outbox``, ``callbacks``, ``streams`` are wsf's.
 
     Attributes:
         behaviors: Those from outside; for all services that name this element, the same objects.
@@ -168,6 +175,7 @@ class ServiceBehaviorElement:
     service_metadata: ServiceMetadata = field(factory=ServiceMetadata)
     outbox: OutboxSettings = field(factory=OutboxSettings)
     callbacks: CallbackSettings = field(factory=CallbackSettings)
+    streams: StreamSettings = field(factory=StreamSettings)
     service_credentials: ServiceCredentials = field(factory=ServiceCredentials)
     service_authentication_manager: ServiceAuthenticationElement = ServiceAuthenticationElement()
     data_contract_serializer: DataContractSerializerElement = DataContractSerializerElement()

@@ -14,7 +14,16 @@ from msgspec.json import Decoder, Encoder
 from wsf.data_contracts import JsonQuotas
 from wsf.description import BodyStyle, ContractDescription, OperationDescription
 from wsf.errors import ContractError, EncodingError, FaultCode, UnsupportedDataError
-from wsf.message import ON_OPEN_ACTION, OWN_ID_PREFIX, WILDCARD_ACTION, Message, MessageFault, MessageType
+from wsf.message import (
+    ON_OPEN_ACTION,
+    OWN_ID_PREFIX,
+    STREAM_ABORT_ACTION,
+    STREAM_NEXT_ACTION,
+    WILDCARD_ACTION,
+    Message,
+    MessageFault,
+    MessageType,
+)
 
 __all__ = ("FAULT_NUMBERS", "JsonRpcMessageEncoding")
 
@@ -25,12 +34,17 @@ FAULT_NUMBERS: Final = {
     FaultCode.ACTION_NOT_SUPPORTED: -32601,
     FaultCode.DESERIALIZATION_FAILED: -32602,
     FaultCode.INTERNAL_SERVICE_FAULT: -32000,
+    FaultCode.NO_SUCH_STREAM: -32001,  # StreamJsonRpc's, as are the methods of streams
     FaultCode.SENDER: -32010,
     FaultCode.WOULD_DEADLOCK: -32028,
 }
 _CODES: Final = {number: code for code, number in FAULT_NUMBERS.items()} | {
     -32603: FaultCode.INTERNAL_SERVICE_FAULT
 }
+
+#: the methods that are no operations' names
+_METHODS: Final = {STREAM_NEXT_ACTION: "$/enumerator/next", STREAM_ABORT_ACTION: "$/enumerator/abort"}
+_ACTIONS: Final = {method: action for action, method in _METHODS.items()}
 
 #: what a message relates to whose sender could not read the id
 _NULL: Final = b"null"
@@ -141,7 +155,7 @@ class JsonRpcMessageEncoding:
             return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (_id(message.relates_to), body)
         if not message.action or message.action == WILDCARD_ACTION:
             raise ValueError("a JSON-RPC call needs a method: Message(..., action=...)")
-        method, params = _write(message.action), message.body or b"[]"
+        method, params = _write(_METHODS.get(message.action, message.action)), message.body or b"[]"
         if message.message_id is None:
             return b'{"jsonrpc":"2.0","method":%b,"params":%b}' % (method, params)
         id_ = _id(message.message_id)
@@ -174,7 +188,8 @@ def _message(envelope: _Envelope, properties: Mapping[str, object]) -> Message:
     if envelope.method is not UNSET:
         params = b"[]" if envelope.params is UNSET else bytes(envelope.params)
         body = b"[]" if params == _NULL else params
-        return Message(body, MessageType.TEXT, envelope.method, properties, message_id=id_)
+        action = _ACTIONS.get(envelope.method, envelope.method)
+        return Message(body, MessageType.TEXT, action, properties, message_id=id_)
     relates_to = _ours(id_ or _NULL)
     if isinstance(envelope.error, _Error):
         return Message(
