@@ -1,5 +1,6 @@
 """What an exchange and its traders may call on each other, declared once for both sides."""
 
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Protocol
 
@@ -76,4 +77,10 @@ class Exchange(Protocol):
     @fault_contract(PriceMoved)
     async def buy(self, order: Order) -> Receipt:
         """Buy, if you confirm it when you are asked."""
+        ...
+
+    @operation_contract
+    @fault_contract(UnknownSymbol)
+    def watch(self, symbol: str) -> AsyncIterator[Quote]:
+        """Prices as a stream, the present one first: whoever reads slowly skips some."""
         ...

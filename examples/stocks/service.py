@@ -1,5 +1,7 @@
 """The exchange: whoever buys makes a stock dearer, and everybody who follows it hears so."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from decimal import Decimal
 
 from stocks.contracts import Exchange, Order, PriceMoved, Quote, Receipt, Trader, UnknownSymbol
@@ -30,6 +32,7 @@ class StockExchange(Exchange):
     def __init__(self) -> None:
         self.prices = {"ACME": Decimal("17.20"), "BOLT": Decimal("0.95")}
         self.traders = {symbol: Traders() for symbol in self.prices}
+        self.moved = {symbol: asyncio.Event() for symbol in self.prices}
 
     async def subscribe(self, symbol: str) -> Quote:
         """Hear a stock's prices from now on; the answer is the first."""
@@ -46,9 +49,22 @@ class StockExchange(Exchange):
             raise FaultException("not confirmed")
         if self.quote(order.symbol) != offered:  # somebody else was faster
             raise FaultException("the price has moved", PriceMoved(self.quote(order.symbol)))
-        self.prices[order.symbol] += Decimal("0.01") * order.shares
-        await self.traders[order.symbol].price(self.quote(order.symbol))  # waits for nobody
+        await self.move(order.symbol, Decimal("0.01") * order.shares)
         return receipt
+
+    async def watch(self, symbol: str) -> AsyncIterator[Quote]:
+        """Prices as a stream, the present one first: whoever reads slowly skips some."""
+        while True:
+            quote, moved = self.quote(symbol), self.moved[symbol]
+            yield quote  # goes on when the client wants the next one
+            await moved.wait()
+
+    async def move(self, symbol: str, by: Decimal) -> None:
+        """Set a new price, and tell everybody."""
+        self.prices[symbol] += by
+        self.moved[symbol].set()
+        self.moved[symbol] = asyncio.Event()
+        await self.traders[symbol].price(self.quote(symbol))  # waits for nobody
 
     def quote(self, symbol: str) -> Quote:
         """What a share costs now."""

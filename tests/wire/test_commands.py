@@ -8,6 +8,7 @@ import subprocess
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Any, Protocol
 
 import pytest
@@ -18,6 +19,7 @@ from tests.json_rpc import json_rpc_binding
 from tests.serving import ROOT, Echo, EchoCallback, Program, program, serving, until, web_socket_address
 from tests.terminal import at_terminal
 from wsf import (
+    FaultException,
     InstanceContextMode,
     Message,
     MessageType,
@@ -29,6 +31,7 @@ from wsf import (
     service_contract,
 )
 from wsf.__main__ import main
+from wsf.commands.streams import values_of
 from wsf.communication_object import CloseStatus
 from wsf.errors import AuthenticationError
 from wsf.host import ServiceHost
@@ -57,6 +60,9 @@ class Curious(Protocol):
     @operation_contract
     async def hang_up(self) -> None: ...
 
+    @operation_contract
+    def count(self, to: int) -> AsyncIterator[int]: ...
+
 
 @service_behavior(instance_context_mode=InstanceContextMode.SINGLE)
 class CuriousService(Curious):
@@ -77,6 +83,11 @@ class CuriousService(Curious):
 
     async def hang_up(self) -> None:
         OperationContext.current().channel.abort()
+
+    async def count(self, to: int) -> AsyncIterator[int]:
+        for number in range(to):
+            yield number
+        raise FaultException("that is all")
 
 
 @service_behavior(instance_context_mode=InstanceContextMode.SINGLE)
@@ -185,6 +196,47 @@ class TestCall:
             status, out, err = await outcome(*call)
         assert (status, out, err.count("\n")) == (2, "", 1)
         assert "401" in err
+
+
+class TestStreams:
+    async def test_each_value_is_a_line_when_it_comes_until_nobody_reads(self) -> None:
+        async with exchange() as (service, address):
+            async with wsf("call", address, "watch", '["ACME"]') as running:
+                for price in ("17.20", "17.30", "17.40"):
+                    assert await running.line(price) == f'{{"price":"{price}","symbol":"ACME"}}\n'
+                    await service.move("ACME", Decimal("0.10"))
+                running.process.send_signal(signal.SIGINT)
+                status, _, err = await running.end()
+        assert (status, err) == (130, "")
+
+    async def test_a_fault_after_some_values_is_beside_them(self) -> None:
+        async with curious() as (_, host):
+            assert await outcome("call", web_socket_address(host), "count", "[300]") == (
+                1,
+                "".join(f"{number}\n" for number in range(300)),
+                '{"code":-32010,"message":"that is all"}\n',
+            )
+
+    @pytest.mark.parametrize(
+        "result", [{"token": "t"}, {"token": 1, "values": [], "more": 1}, {"values": [1]}, [1], None]
+    )
+    async def test_what_only_resembles_a_stream_is_a_result(self, result: Any) -> None:
+        async def ask(*_: object) -> bytes:
+            raise AssertionError("nothing is asked")
+
+        text = json.dumps(result).encode()
+        assert [value async for value in values_of(text, ask)] == [text]
+
+    async def test_a_stream_may_bring_its_first_values_and_a_token_of_any_kind(self) -> None:
+        asked: list[tuple[str, bytes]] = []
+
+        async def ask(*question: Any) -> bytes:
+            asked.append(question)
+            return b'{"values":[3],"finished":true}'
+
+        opened = b'{"token":"a","values":[1,2]}'
+        assert [value async for value in values_of(opened, ask)] == [b"1", b"2", b"3"]
+        assert [parameters for _, parameters in asked] == [b'["a"]']
 
 
 class TestNoConnection:

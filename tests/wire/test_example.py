@@ -48,6 +48,11 @@ def confirming(peer: Peer, answer: bool = True) -> list[Any]:
     return asked
 
 
+async def prices(peer: Peer, token: int) -> list[str]:
+    """What a stream has now."""
+    return [quote["price"] for quote in (await peer.call("$/enumerator/next", token))["values"]]
+
+
 async def test_a_trader_is_asked_pays_and_has_a_receipt(tmp_path: Path) -> None:
     async with exchange(tmp_path) as host, peers(host) as (ann,):
         asked = confirming(ann)
@@ -67,6 +72,21 @@ async def test_whoever_has_subscribed_hears_the_new_price_and_nobody_else(tmp_pa
         await cat.call("subscribe", "ACME")
         assert ann.heard == [message for message in ann.heard if message["method"] == "confirm"]
         assert cat.heard == []
+
+
+async def test_who_watches_pulls_each_price_and_who_is_slow_skips_some(tmp_path: Path) -> None:
+    async with exchange(tmp_path) as host, peers(host, 2) as (ann, bob):
+        confirming(ann)
+        token = (await bob.call("watch", "BOLT"))["token"]
+        assert await prices(bob, token) == ["0.95"]
+        await ann.call("buy", {"symbol": "BOLT"})
+        assert await prices(bob, token) == ["0.96"]
+        for _ in range(9):
+            await ann.call("buy", {"symbol": "BOLT"})
+        seen = await prices(bob, token)
+        while seen[-1] != "1.05":
+            seen += await prices(bob, token)
+        assert len(seen) <= 2  # the one that the stream was at, and the newest
 
 
 async def test_an_order_that_is_not_confirmed_changes_nothing(tmp_path: Path) -> None:

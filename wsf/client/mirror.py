@@ -15,8 +15,9 @@ from wsf.contracts import contract_attributes
 from wsf.delivery import Delivery
 from wsf.description import ContractDescription
 from wsf.errors import ContractError
+from wsf.implementation import implementation_of
 from wsf.instancing import ClassInstanceProvider, Single
-from wsf.reflection import check_at_open, describe, implementation_of
+from wsf.reflection import check_at_open, describe
 from wsf.throttling import UNLIMITED, Gate
 
 __all__ = ("instancing_of", "mirrored", "service_contract_of")

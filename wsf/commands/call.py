@@ -4,7 +4,6 @@ What the service calls here meanwhile goes to standard error: a pipe holds the r
 """
 
 import argparse
-import contextlib
 from typing import Any, Final
 
 from wsf.commands.arguments import add_arguments as add_common
@@ -52,10 +51,8 @@ class Call(Command):
 
     async def converse(self, session: Session) -> None:
         """Call, and print the result."""
-        results = session.results(self.options.operation, self.options.arguments)
-        async with contextlib.aclosing(results):
-            async for result in results:
-                self.out.value(result)
+        async for result in session.results(self.options.operation, self.options.arguments):
+            self.out.value(result)
 
     def hear(self, message: Message, answer: bytes | None) -> None:
         """Beside the result."""

@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import math
 import ssl
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any, Final
 
 from wsf.bindings.custom import CustomBinding
@@ -94,21 +94,16 @@ class Session:
             late = f"{operation}: no answer within {self._timeout:g} s (--timeout)"
             raise ReplyTimeoutError(late) from None
 
-    async def results(self, operation: str, arguments: bytes) -> AsyncGenerator[bytes, None]:
+    async def results(self, operation: str, arguments: bytes) -> AsyncIterator[bytes]:
         """Call an operation; its result, or the values that it streams, however long each takes."""
         result = await self.request(operation, arguments)
-        values = values_of(result, self._ask, self.tell)
-        async with contextlib.aclosing(values):
-            async for value in values:
-                yield value
-
-    def tell(self, operation: str, arguments: bytes) -> None:
-        """Call an operation, and wait for nothing."""
-        self._send(Message(arguments, MessageType.TEXT, operation))
+        async for value in values_of(result, self._ask):
+            yield value
 
     def say(self, text: str) -> None:
         """Send a text, over a byte stream."""
-        self._send(Message(text.encode(), MessageType.TEXT))
+        channel: Any = self._client.session
+        channel.send(Message(text.encode(), MessageType.TEXT))
 
     async def end(self) -> str:
         """Wait until the service ends the session; how it says so.
@@ -129,10 +124,6 @@ class Session:
         if reply.fault is not None:
             raise FaultAnswer(reply.fault)
         return reply.body or b"null"
-
-    def _send(self, message: Message) -> None:
-        channel: Any = self._client.session
-        channel.send(message)
 
     def _on_end(self, _: object) -> None:
         if not self._ended.done():

@@ -1,64 +1,53 @@
-"""A streamed result without its contract, pulled by requests: docs/json-rpc.md has the wire."""
+"""A streamed result without its contract, pulled by requests as any client would."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
-from msgspec import DecodeError, Raw, Struct
-from msgspec.json import decode
+from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType
+from msgspec.json import Decoder
 
-__all__ = ("ABORT", "NEXT", "values_of")
+from wsf.formatters import streamed
+from wsf.message import STREAM_NEXT_ACTION
 
-#: asks for the next values of a stream
-NEXT: Final = "$/enumerator/next"
+__all__ = ("Ask", "values_of")
 
-#: ends a stream before its time
-ABORT: Final = "$/enumerator/abort"
+#: calls a method of the service with JSON, and gives its result
+Ask = Callable[[str, bytes], Awaitable[bytes]]
 
 
-class _Stream(Struct, forbid_unknown_fields=True):
-    """What a call is answered with that streams: where to ask for more, and perhaps the first values."""
-
+class _Opened(Struct, forbid_unknown_fields=True):
     token: Raw
-    values: list[Raw] = []
+    values: list[Raw] | UnsetType = UNSET
 
 
-class _Values(Struct):
-    """What a request for more is answered with."""
-
-    values: list[Raw] = []
-    finished: bool = False
+_read: Final = Decoder(_Opened).decode
 
 
-async def values_of(
-    result: bytes, ask: Callable[[str, bytes], Awaitable[bytes]], tell: Callable[[str, bytes], None]
-) -> AsyncGenerator[bytes, None]:
-    """The values of a stream one by one, or the result itself where it is none.
+async def values_of(result: bytes, ask: Ask) -> AsyncIterator[bytes]:
+    """The values of a stream, one by one; of what is none, the result itself.
 
-    Args:
-        ask: Calls a method of the service, and gives its result.
-        tell: Calls one without waiting for an answer.
+    Without a contract nobody can know: a stream is taken to be what has a token and values, or a token alone
+    that is a number, and nothing else. Who leaves before its end ends it with the session.
+
+    Raises:
+        SerializationError: A stream goes on with something else.
     """
-    stream = _stream_of(result)
-    if stream is None:
+    if not _is_stream(result):
         yield result
         return
-    parameters = b'{"token":%b}' % bytes(stream.token)
-    values, is_finished = stream.values, False
-    try:
-        while True:
-            for value in values:
-                yield bytes(value)
-            if is_finished:
-                return
-            more = decode(await ask(NEXT, parameters), type=_Values)
-            values, is_finished = more.values, more.finished
-    finally:
-        if not is_finished:
-            tell(ABORT, parameters)
+    values, token = streamed.read_opened(result)
+    for value in values:
+        yield value
+    while token is not None:
+        answer = await ask(STREAM_NEXT_ACTION, b"[%b]" % token)
+        values, token = streamed.read_batch(answer, token)
+        for value in values:
+            yield value
 
 
-def _stream_of(result: bytes) -> _Stream | None:
+def _is_stream(result: bytes) -> bool:
     try:
-        return decode(result, type=_Stream)
-    except DecodeError:
-        return None
+        opened = _read(result)
+    except (DecodeError, RecursionError):
+        return False
+    return opened.values is not UNSET or bytes(opened.token).isdigit()
