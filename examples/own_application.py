@@ -5,11 +5,8 @@
 
 from aiohttp import web
 
-from stocks import Exchange, StockExchange
-from wsf.bindings.custom import CustomBinding
-from wsf.encodings.json_rpc import JsonRpcMessageEncoding
+from stocks import BINDING, Exchange, StockExchange
 from wsf.host import ServiceHost
-from wsf.transports.http import HttpTransport, WebSocketSettings, WebSocketTransportUsage
 
 
 def application() -> web.Application:
@@ -22,11 +19,7 @@ def application() -> web.Application:
     app = web.Application()
     app.router.add_get("/prices", prices)
     host = ServiceHost(exchange)
-    sockets = WebSocketSettings(transport_usage=WebSocketTransportUsage.ALWAYS)
-    binding = CustomBinding(
-        encoding=JsonRpcMessageEncoding(), transport=HttpTransport(web_socket_settings=sockets)
-    )
-    host.add_service_endpoint(Exchange, binding, "/exchange")
+    host.add_service_endpoint(Exchange, BINDING, "/exchange")
     host.mount(app)  # opens and closes with it
     return app
 

@@ -59,11 +59,12 @@ class Terminal:
 async def at_terminal(
     *arguments: str, module: str = "wsf", cwd: Path = ROOT, columns: int = 100, **variables: str
 ) -> AsyncIterator[Terminal]:
-    """``python -m wsf ARGUMENTS`` at a terminal, killed at the end if it still runs."""
+    """``python -m wsf ARGUMENTS`` at a terminal, killed at the end if it still runs; no module: a file's."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    command = ["-m", module, *arguments] if module else arguments
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, *arguments, stdin=slave, stdout=slave, stderr=slave, cwd=cwd,
+        sys.executable, *command, stdin=slave, stdout=slave, stderr=slave, cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", **variables},
         start_new_session=True, preexec_fn=_take_terminal,
     )  # fmt: skip

@@ -3,8 +3,13 @@
 import asyncio
 import contextlib
 import json
+import os
 import re
+import shlex
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +18,14 @@ from aiohttp import ClientSession, web
 from own_application import application
 from websockets.asyncio.client import connect
 
+from stocks import Exchange, Order, Quote, Receipt, StockExchange, Trader, UnknownSymbol
 from tests.json_rpc import Peer, Refused, peers
-from tests.serving import ROOT, program
+from tests.serving import DEADLINE, ROOT, program, until
+from wsf import FaultException
 from wsf.configuration import load
 from wsf.host import ServiceHost, hosts_of
+from wsf.testing import connect as connected
+from wsf.testing import serve
 
 EXAMPLES = ROOT / "examples"
 
@@ -140,13 +149,19 @@ async def test_an_order_of_no_shares_is_the_callers_mistake(tmp_path: Path, shar
         assert await ann.call("subscribe", "ACME") == {"symbol": "ACME", "price": "17.20"}
 
 
-async def test_the_command_of_its_page_serves_it(tmp_path: Path) -> None:
+async def test_the_commands_of_its_page_work(tmp_path: Path) -> None:
     text = (EXAMPLES / "README.md").read_text()
-    (command,) = re.findall(r"^examples\$ wsf (host .*)$", text, re.MULTILINE)
-    assert command == "host stocks.yaml"
+    commands = [shlex.split(line) for line in re.findall(r"^examples\$ wsf (.*)$", text, re.MULTILINE)]
+    (serving, *others) = commands
+    assert serving == ["host", "stocks.yaml"]
+    assert [command[0] for command in others] == ["listen", "call", "call"]
     config = str(on_free_port(tmp_path))
     async with program("host", config, module="wsf", cwd=EXAMPLES) as running:
+        address = await running.line(r"Endpoint +(ws://\S+)")
         await running.line("stocks.contracts.Exchange, calls back Trader")
+        for command, _, *arguments in others:
+            async with program(command, address, *arguments, module="wsf") as client:
+                await client.line("ACME")
 
 
 async def test_an_application_of_ones_own_serves_it_beside_its_own_pages() -> None:
@@ -164,3 +179,75 @@ async def test_an_application_of_ones_own_serves_it_beside_its_own_pages() -> No
             await ann.end()
     finally:
         await runner.cleanup()
+
+
+class Recording(Trader):
+    """Hears prices, and confirms what costs at most 20."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[Quote] = asyncio.Queue()
+
+    async def price(self, quote: Quote) -> None:
+        self.heard.put_nowait(quote)
+
+    async def confirm(self, order: Order, total: Decimal) -> bool:
+        return total <= 20
+
+
+class TestFromPython:
+    async def test_both_sides_are_typed_by_one_contract(self) -> None:
+        ann = Recording()
+        async with serve(StockExchange) as address, connected(Exchange, address, ann) as exchange:
+            assert await exchange.subscribe("ACME") == Quote("ACME", Decimal("17.20"))
+            order = Order("ACME", 1)
+            assert await exchange.buy(order) == Receipt(order, Decimal("17.20"))
+            async with asyncio.timeout(DEADLINE):
+                assert await ann.heard.get() == Quote("ACME", Decimal("17.21"))
+            with pytest.raises(FaultException, match="not confirmed"):
+                await exchange.buy(Order("ACME", 2))
+
+    async def test_a_declared_fault_is_raised_with_its_detail(self) -> None:
+        async with serve(StockExchange) as address, connected(Exchange, address, Recording()) as exchange:
+            for call in (
+                exchange.subscribe("NONE"),
+                exchange.buy(Order("NONE")),
+                anext(exchange.watch("NONE")),
+            ):
+                with pytest.raises(FaultException) as caught:
+                    await call
+                assert caught.value.detail == UnknownSymbol(["ACME", "BOLT"])
+
+    async def test_a_stream_is_a_loop_that_may_be_left(self) -> None:
+        async with serve(StockExchange) as address, connected(Exchange, address, Recording()) as exchange:
+            prices = [Decimal("0.95")]
+            async for quote in exchange.watch("BOLT"):
+                if quote.price > prices[-1]:
+                    prices.append(quote.price)
+                if len(prices) == 4:
+                    break
+                await exchange.buy(Order("BOLT"))
+            assert prices == [Decimal("0.95"), Decimal("0.96"), Decimal("0.97"), Decimal("0.98")]
+            await until(lambda: address.host.counters().streams == 0)
+
+    async def test_the_trader_of_the_examples_trades(self) -> None:
+        async with serve(StockExchange) as address:
+            environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "trader.py", address),
+                cwd=EXAMPLES,
+                env=environment,
+                stdout=PIPE,
+                stderr=PIPE,
+            )
+            async with asyncio.timeout(DEADLINE):
+                out, err = await process.communicate()
+        assert (process.returncode, err) == (0, b"")
+        assert sorted(out.decode().splitlines()) == [
+            "2 not bought: not confirmed",
+            "ACME costs 17.21",
+            "ACME costs 17.22",
+            "ACME is at 17.20",
+            "bought 1 for 17.20",
+            "watched 17.21",
+            "watched 17.22",
+        ]
