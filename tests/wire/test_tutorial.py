@@ -41,7 +41,7 @@ class Reader:
         program, *arguments = shlex.split(command)
         module = "" if program == "python" else program
         plain = {"NO_COLOR": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # no plugins of ours
-        terminal = at_terminal(*arguments, module=module, cwd=self.folder, **plain)
+        terminal = at_terminal(*arguments, module=module, cwd=self.folder, columns=80, **plain)
         screen = await self.stack.enter_async_context(terminal)
         if arguments[0] in ("host", "listen"):  # it stays
             await screen.shows(re.escape(shown))
