@@ -2,7 +2,7 @@
 
 from wsf.client.channel_factory import DuplexChannelFactory
 from wsf.client.client_channel import ClientChannel
-from wsf.client.reconnecting import ReconnectSettings
 from wsf.client.tokens import SecurityToken, TokenProvider
+from wsf.reconnecting import ReconnectSettings
 
 __all__ = ("ClientChannel", "DuplexChannelFactory", "ReconnectSettings", "SecurityToken", "TokenProvider")

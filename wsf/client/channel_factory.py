@@ -5,6 +5,7 @@ address. WCF: DuplexChannelFactory<T>.
 """
 
 import ssl
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -13,17 +14,19 @@ import attrs
 from wsf.behaviors import CallbackSettings, OutboxSettings, ServiceThrottling
 from wsf.bindings import Binding
 from wsf.client.client_channel import ClientChannel
+from wsf.client.configured import endpoint_of, tls_of
 from wsf.client.counters import ClientCounters, ClientMeter
 from wsf.client.endpoint import ClientEndpoint
 from wsf.client.mirror import instancing_of, mirrored, service_contract_of
-from wsf.client.reconnecting import ReconnectSettings
 from wsf.client.tokens import TokenProvider, check_asynchronous
 from wsf.concurrency import pump_waits
+from wsf.configuration import Configuration
 from wsf.configuration.addresses import HTTP_SCHEMES, connectable
 from wsf.dispatch_operation import ServiceRuntime
 from wsf.dispatcher import Dispatcher
 from wsf.errors import ContractError
 from wsf.families import word_of
+from wsf.reconnecting import ReconnectSettings
 from wsf.throttling import Gate
 
 if TYPE_CHECKING:
@@ -100,6 +103,43 @@ class DuplexChannelFactory(Generic[T]):
         )
         self._wire = object()
         self._dispatcher()  # what a channel could not be made of is said now
+
+    @classmethod
+    def from_configuration(
+        cls,
+        contract: "TypeForm[T]",
+        callback: object,
+        configuration: Configuration | str | PathLike[str],
+        name: str = "",
+        *,
+        token_provider: TokenProvider | None = None,
+    ) -> "DuplexChannelFactory[T]":
+        """A factory for an endpoint of a file's ``client``.
+
+        Args:
+            contract, callback, token_provider: As above.
+            configuration: The file's path, or what ``wsf.configuration.load`` made of it.
+            name: The endpoint's; needed where the contract has several.
+
+        Raises:
+            ConfigurationError: The file is not right, or has no such endpoint; with file, line and column.
+            ContractError: As above.
+
+        WCF: ``new DuplexChannelFactory<T>(context, endpointConfigurationName)``.
+        """
+        endpoint = endpoint_of(configuration, service_contract_of(contract), name)
+        behavior = endpoint.behavior
+        return cls(
+            contract,
+            callback,
+            endpoint.binding,
+            endpoint.address,
+            token_provider=token_provider,
+            tls=tls_of(endpoint),
+            reconnect=behavior.reconnect,
+            outbox=behavior.outbox,
+            callbacks=behavior.callbacks,
+        )
 
     def create_channel(self) -> ClientChannel[T]:
         """A channel that is not open yet. WCF: ``CreateChannel``."""

@@ -11,8 +11,8 @@ from typing import Any, Final, Generic, TypeVar
 
 from wsf.callback import create_callback
 from wsf.channel import DuplexSessionChannel
+from wsf.client.backoff import Backoff, is_final, is_worth_another_try
 from wsf.client.endpoint import ClientEndpoint
-from wsf.client.reconnecting import Backoff, is_final, is_worth_another_try
 from wsf.communication_object import (
     CloseStatus,
     CommunicationObject,

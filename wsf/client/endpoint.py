@@ -8,10 +8,10 @@ from attrs import frozen
 
 from wsf.bindings import Binding
 from wsf.client.counters import ClientMeter
-from wsf.client.reconnecting import ReconnectSettings
 from wsf.client.tokens import SecurityToken, TokenProvider
 from wsf.description import ContractDescription
 from wsf.errors import OpenTimeoutError
+from wsf.reconnecting import ReconnectSettings
 from wsf.settings import finite
 from wsf.transports import ClientConnection, Destination
 

@@ -7,7 +7,7 @@ from attrs import frozen
 
 from wsf.configuration.words import quoted
 
-__all__ = ("Address", "absolute", "connectable", "is_relative", "joined")
+__all__ = ("HTTP_SCHEMES", "Address", "absolute", "connectable", "is_relative", "joined")
 
 #: what browsers write for what WCF and wsf listen on
 HTTP_SCHEMES: Final = {"ws": "http", "wss": "https"}

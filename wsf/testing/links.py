@@ -8,7 +8,7 @@ import contextlib
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Final, cast
 from urllib.parse import urlsplit, urlunsplit
 
@@ -226,7 +226,7 @@ class FlakyLink:
 
 
 @contextlib.asynccontextmanager
-async def flaky_link(address: str) -> AsyncIterator[FlakyLink]:
+async def flaky_link(address: str) -> AsyncGenerator[FlakyLink]:
     """A link to a service: connect to its ``address`` in place of the service's own.
 
     Args:

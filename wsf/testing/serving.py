@@ -1,7 +1,7 @@
 """A service on a free port, and a client of it, in one line each."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wsf import families
@@ -51,7 +51,7 @@ async def serve(
     encoding: str = "",
     path: str = "/",
     **settings: Any,
-) -> AsyncIterator[ServedAddress]:
+) -> AsyncGenerator[ServedAddress]:
     """Serve a class or an object on a free port of 127.0.0.1; closed at the end.
 
     Args:
@@ -128,4 +128,5 @@ def _contract(service: type[Any]) -> ContractDescription:
     if len(contracts) > 1:
         names = " or ".join(contract.contract_type.__qualname__ for contract in contracts)
         raise ContractError(f"{service.__qualname__} has several contracts: serve(..., {names})")
-    return contracts[0]
+    (contract,) = contracts
+    return contract

@@ -5,7 +5,7 @@ import base64
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -65,7 +65,7 @@ class StalledClient:
 @contextlib.asynccontextmanager
 async def stalled_client(
     address: str, *, sub_protocol: str = "", headers: Mapping[str, str] | None = None
-) -> AsyncIterator[StalledClient]:
+) -> AsyncGenerator[StalledClient]:
     """Shake hands with a service, and read nothing.
 
     Args:

@@ -233,4 +233,5 @@ def _why(error: BaseException) -> str:
     inner = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
     if isinstance(inner, ssl.SSLCertVerificationError):
         return inner.verify_message
-    return getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
+    said = getattr(inner, "strerror", None) or getattr(inner, "message", None)
+    return quoted(said) if isinstance(said, str) else type(inner).__name__  # its text may hold the whole URL

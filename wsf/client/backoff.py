@@ -8,19 +8,16 @@ import random
 from collections.abc import Callable
 from typing import Final
 
-from attrs import Attribute, field, frozen, validators
-
 from wsf.communication_object import CloseStatus, CommunicationState
 from wsf.errors import (
     CloseCode,
-    ConnectError,
     SecurityNegotiationError,
     ServerTooBusyError,
     UpgradeRefusedError,
 )
-from wsf.settings import Seconds, finite
+from wsf.reconnecting import ReconnectSettings
 
-__all__ = ("Backoff", "ReconnectSettings", "is_final", "is_worth_another_try")
+__all__ = ("Backoff", "is_final", "is_worth_another_try")
 
 #: close codes of a service after which it may take the same client again: it went away, broke inside,
 #: restarts, or had too much to do
@@ -38,34 +35,6 @@ RETRIED_STATUSES: Final = frozenset({408, 425, 500, 502, 504})
 
 #: doublings that are counted: more than any cap takes
 MAX_DOUBLINGS: Final = 32
-
-
-def _is_finite(_instance: object, _attribute: "Attribute[float]", value: float) -> None:
-    if finite(value) is None:
-        raise ValueError("Infinite would never try again: give a time")
-
-
-@frozen
-class ReconnectSettings:
-    """How a client comes back after its link was lost. Not in WCF.
-
-    Before attempt n it waits a random time between 0 and ``initial_delay`` * 2^n, at most ``max_delay``; and
-    at least what the service asks for (Retry-After). A session that has lasted longer than ``max_delay``
-    begins the count anew.
-
-    Attributes:
-        initial_delay: s; the longest wait before the first attempt.
-        max_delay: s; the longest wait before any.
-        max_attempts: In a row, until the channel is FAULTED; None: without end.
-    """
-
-    initial_delay: Seconds = field(default=1.0, validator=[validators.gt(0), _is_finite])
-    max_delay: Seconds = field(default=30.0, validator=[validators.gt(0), _is_finite])
-    max_attempts: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
-
-    def __attrs_post_init__(self) -> None:
-        if self.max_delay < self.initial_delay:
-            raise ValueError("max_delay is below initial_delay")
 
 
 class Backoff:
@@ -118,4 +87,4 @@ def is_final(error: Exception) -> bool:
         return False
     if isinstance(error, UpgradeRefusedError):
         return error.status not in RETRIED_STATUSES
-    return isinstance(error, SecurityNegotiationError) or not isinstance(error, ConnectError)
+    return isinstance(error, SecurityNegotiationError | TypeError | ValueError)  # the last two: a mistake
