@@ -301,6 +301,24 @@ class TestLeaving:
             await until(lambda: uploads.aborted == [["s1"]])
             assert host.counters().pending_calls == 0
 
+    async def test_who_closes_it_before_the_token_is_known_ends_the_stream_then(self) -> None:
+        async def act(_: int) -> int:
+            stream = viewer().upload("x")
+            assert isinstance(stream, AsyncGenerator)
+            reading = asyncio.create_task(anext(stream, None))  # type: ignore[arg-type]
+            await until(lambda: peer.heard)
+            await stream.aclose()
+            assert uploads.aborted == []
+            uploads.opens.set()
+            assert await reading is None
+            return 1
+
+        async with acting(act) as (_, peer):
+            uploads = Uploads(peer)
+            uploads.opens.clear()
+            assert await peer.call("act", 1) == 1
+            await until(lambda: uploads.aborted == [["s1"]])
+
     async def test_who_closes_it_ends_the_loop_of_another_task(self) -> None:
         async def act(_: int) -> int:
             stream = viewer().upload("x")

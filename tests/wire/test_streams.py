@@ -362,6 +362,17 @@ class TestFaults:
             assert await peer.call("act", 3) == 3
             assert (host.counters().streams, feed.closed) == (0, 1)
 
+    async def test_values_come_before_a_fault_that_nothing_was_waited_for(self) -> None:
+        async def halts(symbol: str) -> AsyncIterator[Quote]:
+            yield Quote(1)
+            raise FaultException("halted", Halted(symbol))
+
+        async with serving_json_rpc(ticker(halts), Ticker) as (_, (peer,)):
+            token = (await peer.call("watch", "MSFT"))["token"]
+            assert await peer.call(NEXT, token) == {"values": [{"number": 1}], "finished": False}
+            with pytest.raises(Refused, match="halted"):
+                await peer.call(NEXT, token)
+
     @pytest.mark.parametrize("mistake", [ValueError("secret"), asyncio.CancelledError(), SystemExit(3)])
     async def test_another_error_is_the_services_as_its_operations_would_be(
         self, mistake: BaseException, caplog: pytest.LogCaptureFixture

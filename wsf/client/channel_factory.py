@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from wsf.behaviors import CallbackSettings, OutboxSettings, ServiceThrottling
+from wsf.behaviors import CallbackSettings, OutboxSettings, ServiceThrottling, StreamSettings
 from wsf.bindings import Binding
 from wsf.client.client_channel import ClientChannel
 from wsf.client.configured import endpoint_of, tls_of
@@ -57,6 +57,7 @@ class DuplexChannelFactory(Generic[T]):
         tls: How the service's certificate is checked, and a certificate of ours; None: as the system does.
         reconnect: None: a channel whose link was lost is FAULTED.
         outbox, callbacks: The bounds of what waits for the service, and of calls to it.
+        streams: The bounds of streams that the service reads here.
 
     Raises:
         ContractError: The contract, the object or the address does not fit; says what to change.
@@ -74,6 +75,7 @@ class DuplexChannelFactory(Generic[T]):
         reconnect: ReconnectSettings | None = None,
         outbox: OutboxSettings | None = None,
         callbacks: CallbackSettings | None = None,
+        streams: StreamSettings | None = None,
     ) -> None:
         promised = service_contract_of(contract)
         instancing, mode = instancing_of(promised, callback)
@@ -100,6 +102,7 @@ class DuplexChannelFactory(Generic[T]):
             outbox or OutboxSettings(),
             meter,
             callbacks or CallbackSettings(),
+            streams=streams or StreamSettings(),
         )
         self._wire = object()
         self._dispatcher()  # what a channel could not be made of is said now

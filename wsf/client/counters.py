@@ -35,6 +35,8 @@ class ClientCounters:
         reply_timeouts, replies_dropped, pending_calls_most: Calls to the service: not answered within
             ``sendTimeout``; answers to none; the most that ever waited (``maxPendingCalls``).
         operations_failed, calls_refused: Callbacks that raised; those that could never have ended.
+        streams_opened, streams_refused, stream_timeouts, stream_values: Streams that the service reads here;
+            calls over ``maxStreams``; streams that it asked for no more within ``idleTimeout``; values sent.
         messages_too_big, protocol_errors: What the service did against the rules.
         slow_clients_aborted, send_timeouts, keep_alive_timeouts, idle_timeouts, close_timeouts: Sessions
             given up here, because the service took too little, or nothing, or was silent.
@@ -55,6 +57,10 @@ class ClientCounters:
     reply_timeouts: int
     replies_dropped: int
     pending_calls_most: int
+    streams_opened: int
+    streams_refused: int
+    stream_timeouts: int
+    stream_values: int
     outbox_messages_most: int
     outbox_bytes_most: int
     messages_dropped: Mapping[tuple[str, str], int]
