@@ -5,8 +5,19 @@
 
 from aiohttp import web
 
-from stocks import BINDING, Exchange, StockExchange
+from stocks import Exchange, StockExchange
+from wsf.bindings.custom import CustomBinding
+from wsf.encodings.json_rpc import JsonRpcMessageEncoding
 from wsf.host import ServiceHost
+from wsf.transports.http import HttpTransport, WebSocketSettings, WebSocketTransportUsage
+
+#: what stocks.yaml says, in Python
+BINDING = CustomBinding(
+    encoding=JsonRpcMessageEncoding(),
+    transport=HttpTransport(
+        web_socket_settings=WebSocketSettings(transport_usage=WebSocketTransportUsage.ALWAYS)
+    ),
+)
 
 
 def application() -> web.Application:

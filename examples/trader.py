@@ -1,13 +1,13 @@
 """A trader: follows a stock, buys a share if that costs little enough, and watches the price move.
 
-``python trader.py``, with the exchange served as stocks.yaml says.
+``python trader.py``, while ``wsf host stocks.yaml`` serves the exchange.
 """
 
 import asyncio
 import sys
 from decimal import Decimal
 
-from stocks import BINDING, Exchange, Order, Quote, Trader
+from stocks import Exchange, Order, Quote, Trader
 from wsf import FaultException
 from wsf.client import DuplexChannelFactory
 
@@ -24,9 +24,9 @@ class Thrifty(Trader):
         return total <= 20
 
 
-async def main(address: str) -> None:
+async def main(configuration: str) -> None:
     """Trade until the price has moved twice."""
-    factory = DuplexChannelFactory(Exchange, Thrifty(), BINDING, address)
+    factory = DuplexChannelFactory.from_configuration(Exchange, Thrifty(), configuration)
     async with factory.create_channel() as exchange:
         quote = await exchange.subscribe("ACME")
         print(f"{quote.symbol} is at {quote.price}")
@@ -44,4 +44,4 @@ async def main(address: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:] or ["ws://localhost:8005/exchange"]))
+    asyncio.run(main(*sys.argv[1:] or ["stocks.yaml"]))

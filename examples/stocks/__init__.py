@@ -1,11 +1,9 @@
 """A stock exchange: one package for both sides, who serves it and who calls it."""
 
-from stocks.binding import BINDING
 from stocks.contracts import Exchange, Order, PriceMoved, Quote, Receipt, Trader, UnknownSymbol
 from stocks.service import StockExchange
 
 __all__ = (
-    "BINDING",
     "Exchange",
     "Order",
     "PriceMoved",

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import assert_type
 
-from stocks import BINDING, Exchange, Order, PriceMoved, Quote, Receipt, StockExchange, Trader
+from own_application import BINDING
+
+from stocks import Exchange, Order, PriceMoved, Quote, Receipt, StockExchange, Trader
 from wsf import FaultException, OperationContext
 from wsf.client import DuplexChannelFactory
 from wsf.host import ServiceHost

@@ -33,7 +33,9 @@ EXAMPLES = ROOT / "examples"
 def on_free_port(folder: Path) -> Path:
     """The example's configuration file, but for the port."""
     copy = folder / "stocks.yaml"
-    copy.write_text((EXAMPLES / "stocks.yaml").read_text().replace(":8005/", ":0/"))
+    copy.write_text(
+        (EXAMPLES / "stocks.yaml").read_text().replace("http://localhost:8005/", "http://localhost:0/")
+    )
     return copy
 
 
@@ -229,11 +231,14 @@ class TestFromPython:
             assert prices == [Decimal("0.95"), Decimal("0.96"), Decimal("0.97"), Decimal("0.98")]
             await until(lambda: address.host.counters().streams == 0)
 
-    async def test_the_trader_of_the_examples_trades(self) -> None:
+    async def test_the_trader_of_the_examples_trades(self, tmp_path: Path) -> None:
         async with serve(StockExchange) as address:
+            config = tmp_path / "stocks.yaml"
+            text = (EXAMPLES / "stocks.yaml").read_text()
+            config.write_text(text.replace("ws://localhost:8005/exchange", address))
             environment = {**os.environ, "PYTHONPATH": str(ROOT)}
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "trader.py", address),
+                *(sys.executable, "trader.py", str(config)),
                 cwd=EXAMPLES,
                 env=environment,
                 stdout=PIPE,

@@ -65,11 +65,12 @@ async def test_every_step_does_what_it_says(tmp_path: Path) -> None:
         reader = Reader(tmp_path, stack)
         for block in blocks:
             if block["kind"] in ("python", "yaml"):
-                (tmp_path / block["file"]).write_text(block["text"])
+                with (tmp_path / block["file"]).open("a") as file:  # the configuration grows
+                    file.write(block["text"])
                 reader.written.append(block["file"])
             elif block["kind"] == "console":
                 await reader.console(block["text"])
             else:
                 await reader.goes_on(block["text"])
-    assert reader.written == ["poll.py", "service.py", "poll.yaml", "client.py", "test_poll.py"]
+    assert reader.written == ["poll.py", "service.py", "poll.yaml", "poll.yaml", "client.py", "test_poll.py"]
     assert len(reader.run) == 7

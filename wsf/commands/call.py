@@ -41,10 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Call; the exit status."""
     options.raw = False
-    return Call(options).run()
+    return _Call(options).run()
 
 
-class Call(Command):
+class _Call(Command):
     """One call."""
 
     interrupted = 130  # what a shell knows of a program that Ctrl-C ended

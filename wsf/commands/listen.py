@@ -54,10 +54,10 @@ def run(options: argparse.Namespace) -> int:
     if options.send and not options.raw:
         options.refuse("--send is for byte streams: add --raw, or call an operation")
 
-    return Listen(options).run()
+    return _Listen(options).run()
 
 
-class Listen(Command):
+class _Listen(Command):
     """Whatever comes, until the service or somebody here ends it."""
 
     interrupted = 0  # that is how one stops to listen

@@ -42,7 +42,7 @@ class FaultAnswer(Exception):  # noqa: N818 - what the service says, not what we
         self.fault = fault
 
 
-class Caller(AnyCallback):
+class _Caller(AnyCallback):
     """Shows what the service calls, and answers what it is told to."""
 
     def __init__(self, show: Show, answer: bytes) -> None:
@@ -55,7 +55,7 @@ class Caller(AnyCallback):
         return Message(self._answer, MessageType.TEXT)
 
 
-class Reader(AnyReader):
+class _Reader(AnyReader):
     """Shows what the service sends."""
 
     def __init__(self, show: Show) -> None:
@@ -155,7 +155,7 @@ def _factory(options: argparse.Namespace, show: Show) -> DuplexChannelFactory[An
     tls = None if options.ca is None else ssl.create_default_context(cafile=options.ca)
     return DuplexChannelFactory(
         contract,
-        Reader(show) if options.raw else Caller(show, options.answer),
+        _Reader(show) if options.raw else _Caller(show, options.answer),
         _binding(options),
         options.address,
         token_provider=token,
