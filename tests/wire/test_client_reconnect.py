@@ -20,6 +20,7 @@ from wsf.errors import (
     CommunicationError,
     CommunicationObjectClosedError,
     CommunicationObjectFaultedError,
+    ConnectionClosedError,
     OpenTimeoutError,
 )
 from wsf.testing import FlakyLink, connect, flaky_link, serve
@@ -60,6 +61,19 @@ class TestComingBack:
                         await call
                 link.restore()
                 await channel.wait_opened()
+                assert await ticker.subscribe("MSFT") == 2
+
+    async def test_who_waits_in_the_very_turn_of_the_loss_waits_for_the_next_session(self) -> None:
+        async with serve(TickerService) as address:
+            channel = connect(Ticker, address, Watcher(), reconnect=SOON)
+            async with channel as ticker:
+                first = channel.session
+                assert first is not None
+                first.ended(ConnectionClosedError(1006, clean=False))
+                with pytest.raises(CommunicationObjectFaultedError):
+                    await ticker.subscribe("MSFT")
+                await channel.wait_opened()
+                assert channel.session is not first
                 assert await ticker.subscribe("MSFT") == 2
 
     async def test_waiting_for_it_has_an_end(self) -> None:

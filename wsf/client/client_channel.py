@@ -170,7 +170,7 @@ class ClientChannel(CommunicationObject, Generic[T]):
         timeout = self._endpoint.binding.open_timeout
         try:
             async with asyncio.timeout(finite(timeout)):
-                while self.state is OPENING:
+                while self.state is OPENING or self._is_ending:
                     self._changed = self._changed or asyncio.get_running_loop().create_future()
                     await asyncio.shield(self._changed)
         except TimeoutError:
@@ -190,6 +190,12 @@ class ClientChannel(CommunicationObject, Generic[T]):
             if error is None:
                 raise
             logger.debug("closing %s: %s", self._endpoint.shown, closing)  # the body's own error says more
+
+    @property
+    def _is_ending(self) -> bool:
+        """Whether the session has ended in this very turn: what that means is decided in the next."""
+        is_over = self._session is not None and self._session.state is not OPENED
+        return self.state is OPENED and is_over
 
     async def _connect(self, delay: float = 0.0) -> ClientConnection:
         connecting = self._connecting = asyncio.ensure_future(self._endpoint.connect(delay))

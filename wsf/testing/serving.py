@@ -128,5 +128,4 @@ def _contract(service: type[Any]) -> ContractDescription:
     if len(contracts) > 1:
         names = " or ".join(contract.contract_type.__qualname__ for contract in contracts)
         raise ContractError(f"{service.__qualname__} has several contracts: serve(..., {names})")
-    (contract,) = contracts
-    return contract
+    return next(iter(contracts))
