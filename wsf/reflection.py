@@ -246,11 +246,12 @@ def _streamed(where: str, result: Any, attributes: OperationAttributes) -> Any:
         raise ContractError(
             f"{where} streams and is terminating: the session would end before the stream; drop one of them"
         )
-    values = typing.get_args(result)
+    # collections.abc leaves a None as it stands
+    values = [type(None) if value is None else value for value in typing.get_args(result)]
     if not values:
         raise ContractError(f"{where} streams, and does not say what: annotate '-> AsyncIterator[Quote]'")
     element, *sent = values
-    if sent not in ([], [type(None)]):
+    if any(value is not type(None) for value in sent):
         raise ContractError(f"{where} streams, and takes nothing: annotate '-> AsyncGenerator[..., None]'")
     return element
 

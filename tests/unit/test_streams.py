@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.clock import Clock
 from wsf.behaviors import StreamSettings
 from wsf.communication_object import CloseStatus, CommunicationState
 from wsf.counters import Meter
@@ -318,6 +319,23 @@ async def test_a_session_that_is_over_opens_no_stream() -> None:
     await streams.open(values(), StreamedOperation(lambda value: b"1", judge, release))
     await streams.ended()
     assert (len(streams), closed) == (0, [True])
+
+
+async def test_a_stream_whose_request_was_cancelled_may_wait_so_long_again(clock: Clock) -> None:
+    async def values() -> AsyncIterator[int]:
+        await asyncio.Event().wait()
+        yield 1
+
+    streams, client = OpenStreams(StreamSettings(idle_timeout=300), Meter()), Client()
+    await streams.open(values(), StreamedOperation(lambda value: b"1", judge))
+    streams.take(Message(b"[1]", action=STREAM_NEXT_ACTION, message_id=b"1"), client)
+    await clock.elapse(1000)
+    assert streams.withdraw(b"1", MessageFault(FaultCode.SENDER, "cancelled"))
+    await clock.elapse(299)
+    assert len(streams) == 1
+    await clock.elapse(2)
+    assert (len(streams), streams.meter.stream_timeouts) == (0, 1)
+    await streams.ended()
 
 
 @pytest.mark.parametrize("setting", ["max_streams", "max_values", "max_bytes", "idle_timeout"])

@@ -85,13 +85,14 @@ class TestTheWire:
 
     async def test_who_waits_for_values_hears_that_another_ended_it(self) -> None:
         feed = Feed()
-        async with serving_json_rpc(ticker(feed), Ticker) as (_, (peer,)):
+        async with serving_json_rpc(ticker(feed), Ticker) as (host, (peer,)):
             token = (await peer.call("watch", "MSFT"))["token"]
             waiting = asyncio.create_task(peer.call(NEXT, token))
             await until(lambda: feed.begun)
             await peer.call(ABORT, token)
             assert await waiting == {"values": [], "finished": True}
             assert feed.closed == 1
+            assert host.counters().operations_failed == 0  # to be ended is no error
 
     @pytest.mark.parametrize("params", [[], {}, [1, 2], {"other": 1}, [[]], ["1"], {"token": None}, [[1]]])
     @pytest.mark.parametrize("method", [NEXT, ABORT])
@@ -338,6 +339,27 @@ class TestGates:
             if instancing is not InstanceContextMode.SINGLE:
                 await until(lambda: service.released == 1)
 
+    @pytest.mark.parametrize("instancing", [InstanceContextMode.PER_SESSION, InstanceContextMode.PER_CALL])
+    async def test_a_generator_closes_before_its_object_does(self, instancing: InstanceContextMode) -> None:
+        released: list[int] = []
+
+        async def looks(symbol: str) -> AsyncIterator[Quote]:
+            try:
+                yield Quote(1)
+                yield Quote(2)
+            finally:
+                for _ in range(10):
+                    await asyncio.sleep(0)
+                released.append(service.released)
+
+        service = ticker(looks, instance_context_mode=instancing)
+        async with serving_json_rpc(service, Ticker, streams=StreamSettings(max_values=1)) as (_, (peer,)):
+            token = (await peer.call("watch", "MSFT"))["token"]
+            await peer.call(NEXT, token)
+            await peer.socket.close()
+            await until(lambda: service.released == 1)
+            assert released == [0]
+
     async def test_a_per_call_object_is_released_even_if_nobody_ever_asked(self) -> None:
         service = ticker(Feed(), instance_context_mode=InstanceContextMode.PER_CALL)
         async with serving_json_rpc(service, Ticker) as (host, (peer,)):
@@ -449,6 +471,24 @@ class TestEnds:
             (lost,) = await asyncio.gather(*waiting, return_exceptions=True) or (ConnectionError(),)
             assert isinstance(lost, ConnectionError)
 
+    async def test_a_link_that_is_lost_ends_a_stream_at_once_whatever_else_runs(self) -> None:
+        goes_on = asyncio.Event()
+
+        async def act(number: int) -> int:
+            await goes_on.wait()
+            return number
+
+        feed = Feed(Quote(1))
+        async with serving_json_rpc(ticker(feed, act), Ticker) as (host, (peer,)):
+            token = (await peer.call("watch", "MSFT"))["token"]
+            await peer.call(NEXT, token)
+            await peer.notify("act", 1)
+            await until(lambda: host.counters().calls == 1)
+            peer.socket.transport.abort()
+            await until(lambda: feed.closed == 1)
+            assert host.counters().calls == 1
+            goes_on.set()
+
     @pytest.mark.parametrize("how", ["close", "abort"])
     async def test_a_host_that_ends_waits_for_no_stream(self, how: str) -> None:
         feed = Feed()
@@ -526,6 +566,7 @@ class TestEnds:
             await emptied(host)
             with pytest.raises(Refused, match="maxStreams"):
                 await peer.call("watch", "MSFT")
+            assert not ending.done()  # its answer says that the generator has ended
             closes.set()
             await ending
             await peer.call("watch", "MSFT")
