@@ -63,6 +63,11 @@ class TestForAProgram:
         (line,) = stream.getvalue().splitlines()
         assert json.loads(line) == {ACTIVE: ACTIVE}
 
+    def test_what_is_too_deep_to_be_laid_out_is_one_line_too(self) -> None:
+        output, stream = for_a_program()
+        output.value(b"[\n" * 100_000 + b"]" * 100_000)
+        assert stream.getvalue() == "[ " * 100_000 + "]" * 100_000 + "\n"
+
     def test_a_text_of_a_byte_stream_is_as_it_came(self) -> None:
         output, stream = for_a_program()
         output.text("a\tb \u2028 c")

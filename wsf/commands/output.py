@@ -13,6 +13,9 @@ from wsf.escaping import escaped, escaped_json
 
 __all__ = ("Output",)
 
+#: the line breaks of JSON itself: none stands in a text
+_ONE_LINE: Final = bytes.maketrans(b"\r\n\t", b"   ")
+
 BOLD: Final = "\x1b[1m"
 PLAIN: Final = "\x1b[0m"
 
@@ -86,16 +89,24 @@ class Output:
         """On one line if it fits, else indented."""
         line = _spaced(value)
         fits = len(line) <= shutil.get_terminal_size().columns
-        return line if fits else _each_line(layout(value, indent=2))
+        return line if fits else _each_line(value)
 
 
 def _document(value: bytes) -> str:
-    return escaped_json(layout(value, indent=-1).decode())
+    return escaped_json(_formatted(value, -1))
 
 
 def _spaced(value: bytes) -> str:
-    return escaped_json(layout(value, indent=0).decode())
+    return escaped_json(_formatted(value, 0))
 
 
 def _each_line(value: bytes) -> str:
-    return "\n".join(escaped_json(line) for line in value.decode().split("\n"))
+    return "\n".join(escaped_json(line) for line in _formatted(value, 2).split("\n"))
+
+
+def _formatted(value: bytes, indent: int) -> str:
+    """With this indent; what is too deep for that stays as it is, on one line."""
+    try:
+        return layout(value, indent=indent).decode()
+    except RecursionError:
+        return value.translate(_ONE_LINE).decode()
