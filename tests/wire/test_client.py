@@ -5,15 +5,19 @@ from typing import Any
 
 import pytest
 
-from tests.serving import DEADLINE, Echo, EchoCallback, serving, until
+from tests.doubles import web_socket_binding
+from tests.json_rpc import json_rpc_binding
+from tests.serving import DEADLINE, Echo, EchoCallback, EchoService, serving, until
 from tests.ticker import Order, Refusal, Ticker, TickerCallback, Watcher, factory_of, ticking
 from wsf import (
     CommunicationState,
+    ConcurrencyMode,
     FaultException,
     InvalidOperationError,
     Message,
     OperationContext,
     channel_of,
+    service_behavior,
 )
 from wsf.client import DuplexChannelFactory
 from wsf.errors import (
@@ -221,6 +225,32 @@ class TestItsLife:
                     channel.abort()
                     raise ZeroDivisionError
 
+    async def test_a_busy_service_does_not_take_the_goodbye_for_a_loss(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        @service_behavior(concurrency_mode=ConcurrencyMode.SINGLE)
+        class Busy(EchoService):
+            async def say(self, message: Message) -> None:
+                busy.set()
+                await released.wait()
+
+        monkeypatch.setattr("wsf.transports._websocket.ANSWER_INTERVAL", 0.001)
+        busy, released = asyncio.Event(), asyncio.Event()
+        async with serving(Busy, Echo, web_socket_binding(settings={"keep_alive_interval": 0.05})) as host:
+            endpoint = host.endpoints[0]
+            channel = DuplexChannelFactory(Echo, Ear(), endpoint.binding, endpoint.address).create_channel()
+            echo = await channel.open()
+            await echo.say(Message(b"x"))
+            await busy.wait()
+            (session,), heard = host._dispatchers[0].channels, set[float]()
+            tap = channel.session._connection._tap  # type: ignore[union-attr]
+            closing = asyncio.ensure_future(channel.close())
+            await until(lambda: heard.add(tap.heard_at) or len(heard) > 4)  # the service's pings
+            released.set()
+            await closing
+            await until(lambda: session.close_status is not None)
+        assert (session.close_status.code, session.close_status.by) == (1000, "client")
+
     async def test_a_callback_may_close_its_own_channel(self) -> None:
         channels: list[Any] = []
 
@@ -242,8 +272,6 @@ class TestItsLife:
 
             async def confirm(self, order: Order) -> bool:
                 return True
-
-        from tests.json_rpc import json_rpc_binding
 
         async with ticking() as (_, host):
             factory = factory_of(host, Stuck(), binding=json_rpc_binding(close_timeout=0.2))

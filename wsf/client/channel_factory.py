@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ("DuplexChannelFactory",)
 
 T = TypeVar("T")
+C = TypeVar("C")
 
 
 class DuplexChannelFactory(Generic[T]):
@@ -109,14 +110,14 @@ class DuplexChannelFactory(Generic[T]):
 
     @classmethod
     def from_configuration(
-        cls,
-        contract: "TypeForm[T]",
+        cls: "type[DuplexChannelFactory[Any]]",
+        contract: "TypeForm[C]",
         callback: object,
         configuration: Configuration | str | PathLike[str],
         name: str = "",
         *,
         token_provider: TokenProvider | None = None,
-    ) -> "DuplexChannelFactory[T]":
+    ) -> "DuplexChannelFactory[C]":
         """A factory for an endpoint of a file's ``client``.
 
         Args:
