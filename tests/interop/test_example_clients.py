@@ -1,0 +1,40 @@
+"""The exchange of examples/ and PyPI's jsonrpc-websocket, which knows nothing of its contract."""
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import jsonrpc_base
+import pytest
+from jsonrpc_websocket import Server
+
+from stocks import StockExchange
+from tests.serving import DEADLINE
+from wsf.testing import serve
+
+pytestmark = pytest.mark.interop
+
+
+async def test_it_buys_is_asked_is_told_is_refused_and_pulls_a_stream() -> None:
+    heard: asyncio.Queue[Any] = asyncio.Queue()
+    async with serve(StockExchange) as address, aiohttp.ClientSession() as session:
+        exchange = Server(address, session, timeout=DEADLINE)
+        exchange.price = heard.put_nowait
+        exchange.confirm = lambda order, total: float(total) < 20
+        reading = await exchange.ws_connect()
+        try:
+            assert await exchange.subscribe("ACME") == {"symbol": "ACME", "price": "17.20"}
+            receipt = await exchange.Exchange.buy(order={"symbol": "ACME"})
+            assert receipt == {"order": {"symbol": "ACME", "shares": 1}, "total": "17.20"}
+            async with asyncio.timeout(DEADLINE):
+                assert await heard.get() == {"symbol": "ACME", "price": "17.21"}
+            for order, code in (({"symbol": "ACME", "shares": 2}, "-32010"), ({"symbol": "NONE"}, "1")):
+                with pytest.raises(jsonrpc_base.ProtocolError) as refused:
+                    await exchange.buy(order)
+                assert code in str(refused.value.args)
+            token = (await exchange.watch("ACME"))["token"]
+            more = getattr(exchange, "$/enumerator/next")
+            assert await more(token) == {"values": [{"symbol": "ACME", "price": "17.21"}], "finished": False}
+        finally:
+            await exchange.close()
+            await reading
