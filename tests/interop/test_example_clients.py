@@ -1,4 +1,4 @@
-"""The exchange of examples/ and PyPI's jsonrpc-websocket, which knows nothing of its contract."""
+"""The exchange of examples/ and clients that nobody here wrote, of PyPI and of npm."""
 
 import asyncio
 from typing import Any
@@ -8,11 +8,13 @@ import jsonrpc_base
 import pytest
 from jsonrpc_websocket import Server
 
-from stocks import StockExchange
-from tests.serving import DEADLINE
+from stocks import Exchange, StockExchange
+from tests.interop.test_node_clients import run
+from tests.json_rpc import json_rpc_binding
+from tests.serving import DEADLINE, serving
 from wsf.testing import serve
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(300)]  # the first run installs the clients
 
 
 async def test_it_buys_is_asked_is_told_is_refused_and_pulls_a_stream() -> None:
@@ -38,3 +40,22 @@ async def test_it_buys_is_asked_is_told_is_refused_and_pulls_a_stream() -> None:
         finally:
             await exchange.close()
             await reading
+
+
+@pytest.mark.parametrize("version", ["8", "10"])
+async def test_vscode_jsonrpc_trades_and_cancels(node: str, version: str) -> None:
+    async with serving(StockExchange, Exchange, json_rpc_binding()) as host:
+        found = await run(node, "vscode_exchange.mjs", host, version)
+    dearer = {"symbol": "ACME", "price": "17.21"}
+    assert found == {
+        "subscribed": {"symbol": "ACME", "price": "17.20"},
+        "receipt": {"order": {"symbol": "ACME", "shares": 1}, "total": "17.20"},
+        "heard": dearer,
+        "asked": [[1, "17.20"], [2, "34.42"]],
+        "declined": {"code": -32010, "message": "not confirmed"},
+        "unknown": {"code": 1, "message": "unknown symbol", "data": {"known": ["ACME", "BOLT"]}},
+        "first": {"values": [dearer], "finished": False},
+        "cancelled": -32800,
+        "ended": None,
+        "over": -32001,
+    }
