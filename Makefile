@@ -5,7 +5,7 @@ TESTS ?= tests
 CONFIG ?= config/app.yaml
 # 100,000 steps beside the model of a session; Autobahn's compression; 10,000 clients; five minutes of churn; half
 # an hour of everything
-SOAK ?= model deflate r6 r7 r8
+SOAK ?= model nested deflate r6 r7 r8
 BENCH ?= $(notdir $(patsubst %/__main__.py,%,$(wildcard benchmarks/*/__main__.py)))
 
 BIN := $(VENV)/bin
@@ -30,6 +30,7 @@ soak: $(READY)  ## What is too long for every change (SOAK="r6 r7": some; SECOND
 	@set -e; for name in $(SOAK); do \
 	  case $$name in \
 	    model) WSF_MODEL_EXAMPLES=2000 $(BIN)/python -m pytest tests/unit/test_session_model.py;; \
+	    nested) WSF_NESTED_SESSIONS=100 WSF_NESTED_DEPTH=50 WSF_NESTED_EXAMPLES=8 $(BIN)/python -m pytest tests/wire/test_nested_calls.py;; \
 	    deflate) WSF_AUTOBAHN_COMPRESSION='12.*,13.*' $(BIN)/python -m pytest tests/interop/test_autobahn.py;; \
 	    *) $(BIN)/python -m tests.soak $$name $(if $(SECONDS),--seconds $(SECONDS));; \
 	  esac; done

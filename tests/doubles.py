@@ -44,6 +44,7 @@ class FakeConnection:
     def __init__(self) -> None:
         self.properties: Mapping[str, object] = {}
         self.peer = "test:0"
+        self.peer_kind = "client"
         self.framing: Hashable = None
         self.drained = self.filled = self.lost = self.arrived = lambda: None
         self.inbound: deque[tuple[bytes, MessageType] | BaseException] = deque()

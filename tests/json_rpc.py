@@ -36,12 +36,16 @@ class Refused(Exception):  # noqa: N818 - what the other side says, not what wen
 
 
 class Peer:
-    """One client. ``handlers`` answer the host's calls, each in a task of its own; all is in ``heard``."""
+    """One client. ``handlers`` answer the host's calls, each in a task of its own; all is in ``heard``.
+
+    Answers that came in an array are in ``batches``.
+    """
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
         self.handlers: dict[str, Handler] = {}
         self.heard: list[dict[str, Any]] = []
+        self.batches: list[list[dict[str, Any]]] = []
         self.refusals: list[Refused] = []
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
@@ -100,7 +104,11 @@ class Peer:
             with contextlib.suppress(ConnectionClosed):
                 async for text in self.socket:
                     assert isinstance(text, str), f"JSON-RPC is TEXT, and this is BINARY: {text!r}"
-                    self._take(json.loads(text))
+                    said = json.loads(text)
+                    if isinstance(said, list):
+                        self.batches.append(said)
+                    else:
+                        self._take(said)
         finally:
             for waiting in self._waiting.values():
                 if not waiting.done():

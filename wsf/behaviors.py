@@ -27,6 +27,7 @@ __all__ = (
     "ServiceDebug",
     "ServiceMetadata",
     "ServiceThrottling",
+    "StreamSettings",
     "behavior_of",
     "service_behavior",
 )
@@ -248,6 +249,23 @@ class CallbackSettings:
     max_pending_calls: int = field(default=128, validator=validators.ge(1))
     max_read_ahead_messages: int = field(default=64, validator=validators.ge(1))
     max_read_ahead_bytes: ByteCount = field(default=256 * 1024, validator=validators.ge(1))
+
+
+@frozen
+class StreamSettings:
+    """What the streams of one session may hold; both of those it is sent, and of those it sends. Not in WCF.
+
+    Attributes:
+        max_streams: Open at the same time; one more call that streams is refused.
+        max_values, max_bytes: Of one answer; a larger value goes alone. With all streams answered at once it
+            is what an outbox holds by default.
+        idle_timeout: s that a stream may wait until it is asked for more; then that stream ends.
+    """
+
+    max_streams: int = field(default=64, validator=validators.ge(1))
+    max_values: int = field(default=128, validator=validators.ge(1))
+    max_bytes: ByteCount = field(default=16 * 1024, validator=validators.ge(1))
+    idle_timeout: Seconds = field(default=600.0, validator=validators.gt(0))
 
 
 @frozen

@@ -1,6 +1,7 @@
 """Typed callback proxies: a callback contract's methods, on one client.
 
-A one-way method is an append to the client's outbox; a two-way one waits for the client's answer. The methods
+A one-way method is an append to the client's outbox; a two-way one waits for the client's answer; one that
+streams asks for each value when it is wanted. The methods
 are made once for each contract and encoding, real ones, not ``__getattr__``: a room of a thousand calls them
 a thousand times for each message. WCF: ServiceChannelProxy, DuplexChannel.
 """
@@ -25,6 +26,7 @@ from wsf.faults import exception_of
 from wsf.formatters import formatter_for
 from wsf.formatters.raw import RawFormatter
 from wsf.message import Message
+from wsf.remote_stream import RemoteStream
 
 __all__ = (
     "CallbackOperation",
@@ -35,7 +37,7 @@ __all__ = (
     "operations_of",
 )
 
-Call = Callable[..., Coroutine[Any, Any, Any]]
+Call = Callable[..., Coroutine[Any, Any, Any] | RemoteStream[Any]]
 
 OPENED = CommunicationState.OPENED
 
@@ -157,7 +159,8 @@ def _proxy_class(contract: ContractDescription, encoding: Any, settings: OutboxS
     operations = callback_operations(contract, encoding, settings)
     members["_operations"] = operations
     for name, operation in operations.items():
-        method = _one_way(operation) if operation.description.is_one_way else _two_way(operation)
+        kind = _streaming if operation.description.is_streaming else _two_way
+        method = _one_way(operation) if operation.description.is_one_way else kind(operation)
         method.__name__ = name
         method.__qualname__ = operation.title
         members[name] = method
@@ -212,6 +215,9 @@ def _two_way(operation: CallbackOperation) -> Call:
         channel: DuplexSessionChannel = self._channel
         channel.demand_opened()
         message = _with_outgoing(operation.message(operation.arguments(arguments, named)), channel)
+        while operation.blocks and channel.outbox.is_filling:
+            await channel.outbox.relieve()
+            channel.demand_opened()
         reply = await channel.request(message, operation.title)
         if reply.fault is not None:
             fault = exception_of(reply.fault, operation.description)
@@ -221,10 +227,24 @@ def _two_way(operation: CallbackOperation) -> Call:
             return operation.formatter.deserialize_reply(reply)
         except SerializationError as error:  # this client's fault, and not the fault of who is served
             raise CommunicationError(
-                f"{operation.title}: the client's answer is not what was promised: {error}"
+                f"{operation.title}: the {channel.peer_kind}'s answer is not what was promised: {error}"
             ) from error
 
     return call
+
+
+def _streaming(operation: CallbackOperation) -> Call:
+    def call(self: Any, *arguments: Any, **named: Any) -> RemoteStream[Any]:
+        channel: DuplexSessionChannel = self._channel
+        message = _with_outgoing(operation.message(operation.arguments(arguments, named)), channel)
+        return RemoteStream(channel, message, operation.title, operation.description, operation.formatter)
+
+    async def opened(self: Any, *arguments: Any, **named: Any) -> RemoteStream[Any]:
+        stream = call(self, *arguments, **named)
+        await stream.open()
+        return stream
+
+    return opened if operation.description.is_coroutine else call
 
 
 def _with_outgoing(message: Message, channel: DuplexSessionChannel) -> Message:

@@ -13,12 +13,13 @@ from typing import Any, Final
 
 import attrs
 
-from wsf.behaviors import CallbackSettings, OutboxSettings
+from wsf.behaviors import CallbackSettings, OutboxSettings, StreamSettings
 from wsf.bindings import Binding
+from wsf.cancellation import CANCELLED, ServedCalls
 from wsf.channel_life import ChannelLife
 from wsf.communication_object import CommunicationState
-from wsf.concurrency import Turn, current_turn
-from wsf.correlation import PendingCalls
+from wsf.concurrency import current_turn
+from wsf.correlation import PendingCall, PendingCalls
 from wsf.counters import Meter
 from wsf.errors import (
     CommunicationError,
@@ -29,7 +30,8 @@ from wsf.errors import (
 from wsf.flushing import FlushSchedule
 from wsf.idle import IdleWatch
 from wsf.inbox import Arrival, Inbox
-from wsf.message import ON_OPEN_ACTION, Message, MessageType
+from wsf.message import CANCEL_ACTION, ON_OPEN_ACTION, Message, MessageType
+from wsf.open_streams import OpenStreams
 from wsf.outbox import Outbox
 from wsf.settings import finite
 from wsf.transports import Connection
@@ -55,6 +57,7 @@ class DuplexSessionChannel(ChannelLife):
         wire: Stands for encoding and framing: what a message's bytes depend on.
         outbox, callbacks: The bounds of what waits on the way out, and for answers.
         schedule: When what waits is written: the host's.
+        streams: The bounds of its streams.
         strict_callbacks: WCF's rule: an operation that the session waits for may not wait for its answer.
         screen: Asked for each message that is read past: what of it shall wait; None: it has been answered.
         ready: Called when ``take`` has said that there is nothing, and now there is.
@@ -62,6 +65,7 @@ class DuplexSessionChannel(ChannelLife):
     Attributes:
         state: Read it before a send that may not fail.
         callback: The typed proxy of the client, once somebody asked for it.
+        streams: Those that its operations have open.
         running_operations: How many the client's messages have started that have not ended: no idle session.
         sending: What sees each message on its way out, in this order.
         wire: What a message's bytes depend on.
@@ -78,6 +82,7 @@ class DuplexSessionChannel(ChannelLife):
         outbox: OutboxSettings | None = None,
         callbacks: CallbackSettings | None = None,
         schedule: FlushSchedule | None = None,
+        streams: StreamSettings | None = None,
         strict_callbacks: bool = False,
         screen: Callable[[Arrival], Arrival | None] = lambda arrival: arrival,
         ready: Callable[[], None] = lambda: None,
@@ -97,27 +102,45 @@ class DuplexSessionChannel(ChannelLife):
             meter=meter,
             schedule=schedule,
         )
-        self.pending = PendingCalls(callbacks.max_pending_calls)
+        self.pending = PendingCalls(callbacks.max_pending_calls, self._on_cancelled)
+        self.served = ServedCalls()
         self.inbox = Inbox(
             connection,
             self._decode,
             self.pending,
             max_messages=callbacks.max_read_ahead_messages,
             max_bytes=callbacks.max_read_ahead_bytes,
+            hears_cancellation=binding.encoding.carries_cancellation,
             screen=screen,
             ready=ready,
             on_end=self._on_end,
         )
+        self.streams = OpenStreams(streams or StreamSettings(), meter)
         self.encoding = binding.encoding
+        self._operation_timeout = binding.send_timeout
         self._strict_callbacks = strict_callbacks
         self.wire = wire if connection.framing is None else (wire, connection.framing)
         self._notifies = binding.transport.notifies_on_connection
         self._idle = IdleWatch(
             binding.receive_timeout,
-            lambda: self.running_operations > 0,
+            lambda: self.running_operations > 0 or self.streams.are_asked,
             self._on_idle,
             lambda: self.outbox.sent_at,
         )
+
+    @property
+    def operation_timeout(self) -> float:
+        """s that a call to this client may wait for its answer; sendTimeout unless set. ``inf``: for ever.
+
+        For one call, ``asyncio.timeout`` around it does the same. WCF: ``IContextChannel.OperationTimeout``.
+        """
+        return self._operation_timeout
+
+    @operation_timeout.setter
+    def operation_timeout(self, seconds: float) -> None:
+        if not seconds > 0:
+            raise ValueError(f"operation_timeout: {seconds!r} is no time to wait: give seconds, more than 0")
+        self._operation_timeout = seconds
 
     def send(
         self, message: Message, ping: bytes = b"", outlet: Outlet | None = None, key: Hashable = None
@@ -144,6 +167,8 @@ class DuplexSessionChannel(ChannelLife):
         if self.state is not CommunicationState.OPENED:
             self.demand_opened()
         frame = ping + self.frame(message) if ping else self.frame(message)
+        if not frame:
+            return True  # it goes with others, when they are there
         if outlet is None:
             return self.outbox.append(frame)
         if outlet.is_plain:
@@ -185,14 +210,24 @@ class DuplexSessionChannel(ChannelLife):
             message = inspect(message, self)
         return message.encoded_once(self.wire, self._encode)
 
-    async def request(self, message: Message, operation: str = "") -> Message:
+    async def request(
+        self,
+        message: Message,
+        operation: str = "",
+        *,
+        within: float | None = None,
+        late: Callable[[Message], None] | None = None,
+    ) -> Message:
         """Send a call to this client and wait for its answer, which may be a fault.
 
         Args:
             operation: Its name, for messages to the service's author.
+            within: s until the answer has to be there; ``operation_timeout`` unless given.
+            late: Gets an answer that comes when the caller has given up.
 
         Raises:
-            ReplyTimeoutError: There was no answer within sendTimeout; the session goes on.
+            ReplyTimeoutError: There was no answer within ``operation_timeout``; the session goes on, and the
+                client is told that nobody waits any more, as it is when the caller is cancelled.
             InvalidOperationError: The answer could not have been read, or too many calls wait already;
                 nothing was sent. With ``strict_callbacks`` also where WCF's rule forbids the call.
             CommunicationObjectClosedError, CommunicationObjectAbortedError, CommunicationObjectFaultedError:
@@ -212,7 +247,11 @@ class DuplexSessionChannel(ChannelLife):
         try:
             self.send(attrs.evolve(message, message_id=call.message_id), ping)
             self.inbox.read_on()
-            return await self._reply(call.reply, operation, turn)
+            return await self._reply(call, within)
+        except BaseException:
+            if late is not None:
+                self.pending.take_late(call, late)
+            raise
         finally:
             self.pending.remove(call)
 
@@ -230,27 +269,46 @@ class DuplexSessionChannel(ChannelLife):
             return Arrival(Message(None, action=ON_OPEN_ACTION, properties=self._connection.properties))
         return self.inbox.take()
 
-    async def _reply(self, reply: "asyncio.Future[Message]", operation: str, turn: Turn | None) -> Message:
-        timeout = self._binding.send_timeout
+    async def _reply(self, call: PendingCall, within: float | None) -> Message:
+        timeout, turn = self.operation_timeout if within is None else within, call.turn
         if turn is not None:
             turn.step_out()
         try:
             async with asyncio.timeout(finite(timeout)):
-                return await reply
+                return await call.reply
         except TimeoutError:
             self._meter.reply_timeouts += 1
             raise ReplyTimeoutError(
-                f"{operation or 'a call'}: the client did not answer within {timeout:g} s (sendTimeout)"
+                f"{call.operation or 'a call'}: the {self.peer_kind} did not answer within {timeout:g} s "
+                f"(sendTimeout, or the channel's operation_timeout)"
             ) from None
         finally:
+            if call.message_id in self.pending.calls:
+                self._call_off(call)
             if turn is not None:
                 await turn.step_in()
 
-    def _encode(self, message: Message) -> bytes:
-        kind = self.encoding.frame_type or message.message_type
-        return self._connection.frame(self.encoding.encode(message), kind)
+    def _call_off(self, call: PendingCall) -> None:
+        """Nobody waits for an answer any more: tell the client, which may save itself the work."""
+        self.pending.remove(call)
+        if self.state is CommunicationState.OPENED and self.encoding.carries_cancellation:
+            message = Message(None, MessageType.TEXT, CANCEL_ACTION, relates_to=call.message_id)
+            self.outbox.append(self._encode(message), call.operation)
 
-    def _decode(self, payload: bytes, message_type: MessageType) -> Message:
+    def _on_cancelled(self, message_id: str | bytes) -> None:
+        """The client cancels a call of its own. One that is none of those under way has been answered."""
+        if self.streams.withdraw(message_id, CANCELLED):
+            self._meter.calls_cancelled += 1
+        elif not self.served.cancel(message_id):
+            self.inbox.withdraw(message_id)
+
+    def _encode(self, message: Message) -> bytes:
+        payload = self.encoding.encode(message)
+        if payload is None:
+            return b""
+        return self._connection.frame(payload, self.encoding.frame_type or message.message_type)
+
+    def _decode(self, payload: bytes, message_type: MessageType) -> Message | tuple[Message, ...]:
         self._idle.active_at = self._loop.time()
         self._meter.messages_received += 1
         self._meter.bytes_received += len(payload)
@@ -261,4 +319,6 @@ class DuplexSessionChannel(ChannelLife):
         if isinstance(end, ConnectionClosedError):
             self.ended(end)
         else:
-            self.pending.fail_all(lambda: CommunicationObjectFaultedError(f"the client broke a rule: {end}"))
+            self.pending.fail_all(
+                lambda: CommunicationObjectFaultedError(f"the {self.peer_kind} broke a rule: {end}")
+            )

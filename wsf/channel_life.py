@@ -8,6 +8,8 @@ import asyncio
 import logging
 from abc import ABC
 
+import attrs
+
 from wsf.bindings import Binding
 from wsf.communication_object import (
     CloseDetails,
@@ -26,10 +28,12 @@ from wsf.errors import (
     CommunicationObjectFaultedError,
     ConnectionClosedError,
     SlowClientError,
+    WsfError,
 )
 from wsf.extension_collection import ExtensionCollection
 from wsf.idle import IdleWatch
 from wsf.inbox import Inbox
+from wsf.open_streams import OpenStreams
 from wsf.outbox import Outbox
 from wsf.settings import finite
 from wsf.transports import Connection
@@ -44,9 +48,11 @@ class ChannelLife(CommunicationObject, ABC):
 
     Attributes:
         session_id: ``uuid:...;id=n``, as WCF has it.
-        peer: The client as ``host:port``, fit for a log line.
+        peer: The peer as ``host:port``, fit for a log line.
+        peer_kind: What it is: a ``client``, or the ``service`` that this end is a client of.
         close_status: How the session ended; None while it lasts.
         close_details: The codes and reasons of both sides.
+        owner: A client's channel, which may outlive its sessions; None at a host.
     """
 
     kind = "channel"
@@ -55,14 +61,17 @@ class ChannelLife(CommunicationObject, ABC):
     inbox: Inbox
     outbox: Outbox
     pending: PendingCalls
+    streams: OpenStreams
     _idle: IdleWatch
 
     def __init__(self, connection: Connection, binding: Binding, meter: Meter, session_id: str) -> None:
         super().__init__()
         self.session_id = session_id
         self.peer = connection.peer
+        self.peer_kind = connection.peer_kind
         self.close_status: CloseStatus | None = None
         self.close_details = CloseDetails()
+        self.owner: CommunicationObject | None = None
         self._connection = connection
         self._binding = binding
         self._meter = meter
@@ -128,7 +137,9 @@ class ChannelLife(CommunicationObject, ABC):
         except TimeoutError:
             self._meter.close_timeouts += 1
             self.abort()
-            raise CloseTimeoutError("the client did not answer the close frame (closeTimeout)") from None
+            raise CloseTimeoutError(
+                f"the {self.peer_kind} did not answer the close frame (closeTimeout)"
+            ) from None
         except BaseException:
             self.abort()
             raise
@@ -142,7 +153,8 @@ class ChannelLife(CommunicationObject, ABC):
         if self.state is CommunicationState.CLOSING:  # the client did not play its part
             said = self.close_status or CloseStatus(CloseCode.ABNORMAL)
             said_why = f"{said.reason}; " if said.reason else ""
-            self.close_status = CloseStatus(said.code, f"{said_why}the client did not answer")
+            why = f"{said_why}the {self.peer_kind} did not answer"
+            self.close_status = attrs.evolve(said, reason=why)
         self._begin_closing(CloseStatus(CloseCode.ABNORMAL, "aborted"))
         self.inbox.drop()
         self._connection.abort()
@@ -152,7 +164,9 @@ class ChannelLife(CommunicationObject, ABC):
         """The connection is over, by the peer's doing: CLOSED after a close frame, FAULTED without."""
         if end.clean:
             if end.code != CloseCode.ABNORMAL:
-                self.close_details.input_close_status = CloseStatus(end.code, end.reason, "client")
+                self.close_details.input_close_status = self._seen(
+                    CloseStatus(end.code, end.reason, "client")
+                )
             self._begin_closing(CloseStatus(end.code, end.reason, "client"))
             self._finish()
         else:
@@ -164,7 +178,7 @@ class ChannelLife(CommunicationObject, ABC):
         if self.state in (CommunicationState.CREATED, CommunicationState.OPENED):
             self._become(CommunicationState.FAULTED)
             self._idle.stop()
-            self.close_status = CloseStatus(code, reason, by)
+            self.close_status = self._seen(CloseStatus(code, reason, by))
             logger.debug("session faulted: %s: %s", self.session_id, error)
             self.outbox.close()
             if isinstance(error, SlowClientError) and not error.is_timeout:
@@ -172,6 +186,7 @@ class ChannelLife(CommunicationObject, ABC):
             else:
                 self._connection.abort()
             self.pending.fail_all(self._unusable)
+            self.streams.close()
 
     def forget(self) -> None:
         """The session is over and told: keep only its name and how it ended. For the dispatcher.
@@ -202,7 +217,13 @@ class ChannelLife(CommunicationObject, ABC):
     def _begin_closing(self, status: CloseStatus) -> None:
         if self.state not in (CommunicationState.CLOSING, CommunicationState.CLOSED):
             self._become(CommunicationState.CLOSING)
-            self.close_status = self.close_status or status
+            self.close_status = self.close_status or self._seen(status)
+
+    def _seen(self, status: CloseStatus) -> CloseStatus:
+        """A status whose ``host`` is this end: as it is at a host, the other way round at a client."""
+        if self.peer_kind == "client":
+            return status
+        return attrs.evolve(status, by="client" if status.by == "host" else "host")
 
     def _finish(self) -> None:
         if self.state is not CommunicationState.CLOSED:
@@ -210,6 +231,7 @@ class ChannelLife(CommunicationObject, ABC):
             self._idle.stop()
             self.outbox.close()
             self.pending.fail_all(self._unusable)
+            self.streams.close()
 
     def _on_idle(self) -> None:
         self._meter.idle_timeouts += 1
@@ -227,6 +249,17 @@ class ChannelLife(CommunicationObject, ABC):
             await self.close(CloseCode.GOING_AWAY, "idle (receiveTimeout)")
         except (TimeoutError, CommunicationError) as error:
             logger.debug("session idle: %s: %s", self.session_id, error)
+
+    def _unusable(self) -> WsfError:
+        """What is over here may be lost, or on its way back, for who owns it."""
+        owner = self.owner
+        is_owners = owner is not None and owner.state in (
+            CommunicationState.FAULTED,
+            CommunicationState.OPENING,
+        )
+        if owner is not None and is_owners and self.state is CommunicationState.CLOSED:
+            return owner._unusable()
+        return super()._unusable()
 
     @property
     def _was_aborted(self) -> bool:

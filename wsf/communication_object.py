@@ -21,7 +21,15 @@ from wsf.errors import (
     WsfError,
 )
 
-__all__ = ("CloseDetails", "CloseStatus", "CommunicationObject", "CommunicationState", "Event", "sendable")
+__all__ = (
+    "CloseDetails",
+    "CloseStatus",
+    "CommunicationObject",
+    "CommunicationState",
+    "Event",
+    "RepeatedEvent",
+    "sendable",
+)
 
 logger = logging.getLogger(__name__)
 
@@ -131,6 +139,22 @@ class Event:
                 handler(sender)
             except Exception:  # one subscriber's bug is no other's problem, nor the sender's
                 logger.exception("a handler of an event failed: %r", handler)
+
+
+class RepeatedEvent(Event):
+    """Something that may happen again and again; its handlers stay."""
+
+    __slots__ = ()
+
+    def fire(self, sender: Any) -> None:
+        """Call every handler in the next turn of the event loop; one that raises is logged."""
+        if self._handlers:
+            asyncio.get_running_loop().call_soon(self._call, sender)
+
+    def _call(self, sender: Any) -> None:
+        handlers = self._handlers
+        super()._call(sender)
+        self._handlers = handlers
 
 
 class CommunicationObject:

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import Final, Protocol
 
 from wsf.behaviors import ConcurrencyMode
+from wsf.cancellation import ServedCall
 from wsf.throttling import UNLIMITED, Gate
 
 __all__ = ("CURRENT_CALL", "Call", "InstanceLock", "Turn", "current_turn", "pump_waits")
@@ -47,12 +48,14 @@ class Turn:
         waits_for: The lock that it waits for, while it does.
         queues_for: While it waits for a place to run, how many of them there are.
         channel: The session that it serves.
+        call: What can be cancelled of it; None for a message that nobody waits for an answer to.
         outgoing: Properties for what it sends there. WCF: OutgoingMessageProperties.
     """
 
     __slots__ = (
         "_back",
         "_lock",
+        "call",
         "channel",
         "is_over",
         "operation",
@@ -61,9 +64,10 @@ class Turn:
         "waits_for",
     )
 
-    def __init__(self, operation: str, channel: object = None) -> None:
+    def __init__(self, operation: str, channel: object = None, call: ServedCall | None = None) -> None:
         self.operation = operation
         self.channel = channel
+        self.call = call
         self.outgoing: dict[str, object] | None = None
         self.is_over = False
         self.waits_for: InstanceLock | None = None

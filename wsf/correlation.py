@@ -11,7 +11,7 @@ from attrs import define, field
 
 from wsf.concurrency import Turn
 from wsf.errors import InvalidOperationError
-from wsf.message import OWN_ID_PREFIX, Message
+from wsf.message import CANCEL_ACTION, OWN_ID_PREFIX, Message
 
 __all__ = ("PendingCall", "PendingCalls")
 
@@ -46,6 +46,7 @@ class PendingCalls:
 
     Args:
         limit: ``maxPendingCalls``.
+        cancel: Is given the id of a call of the peer's that the peer cancels.
 
     Attributes:
         calls: Those that wait, by their ids.
@@ -53,14 +54,16 @@ class PendingCalls:
         unrelated: Replies to no call: late ones, and those to calls that nobody made.
     """
 
-    __slots__ = ("_last", "calls", "limit", "most", "unrelated")
+    __slots__ = ("_cancel", "_last", "_late", "calls", "limit", "most", "unrelated")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, cancel: Callable[[str | bytes], None] = lambda message_id: None) -> None:
         self.limit = limit
+        self._cancel = cancel
         self.most = 0
         self.unrelated = 0
         self.calls: dict[str, PendingCall] = {}
         self._last = 0
+        self._late: dict[str, Callable[[Message], None]] = {}
 
     def __len__(self) -> int:
         return len(self.calls)
@@ -89,12 +92,33 @@ class PendingCalls:
         self.calls.pop(call.message_id, None)
 
     def resolve(self, reply: Message) -> None:
-        """An answer has come: from here on the call waits for nothing of this client's."""
-        call = self.calls.pop(reply.relates_to, None) if isinstance(reply.relates_to, str) else None
-        if call is None or call.reply.done():
-            self.unrelated += 1
-        else:
+        """An answer has come: from here on the call waits for nothing of this client's.
+
+        The client's cancellation of a call of its own comes the same way, past what waits.
+        """
+        if reply.action == CANCEL_ACTION and reply.relates_to is not None:
+            self._cancel(reply.relates_to)
+            return
+        id_ = reply.relates_to if isinstance(reply.relates_to, str) else ""
+        call = self.calls.pop(id_, None)
+        if call is not None and not call.reply.done():
             call.reply.set_result(reply)
+        elif (take := self._late.pop(id_, None)) is not None:
+            take(reply)
+        else:
+            self.unrelated += 1
+
+    def take_late(self, call: PendingCall, take: Callable[[Message], None]) -> None:
+        """Nobody waits for an answer any more that would still have to be dealt with, whenever it comes."""
+        self.remove(call)
+        if not call.reply.done() or call.reply.cancelled():
+            if len(self._late) >= self.limit:
+                del self._late[
+                    next(iter(self._late))
+                ]  # a peer that answers nothing; it has a time limit, too
+            self._late[call.message_id] = take
+        elif call.reply.exception() is None:
+            take(call.reply.result())
 
     def fail(self, call: PendingCall, error: Exception) -> None:
         """Its answer cannot come any more."""

@@ -57,6 +57,8 @@ class Meter:
     protocol_errors: int = 0
     operations_failed: int = 0
     calls_refused: int = 0
+    calls_cancelled: int = 0
+    batches_refused: int = 0
     reply_timeouts: int = 0
     replies_dropped: int = 0
     slow_clients_aborted: int = 0
@@ -71,6 +73,12 @@ class Meter:
     read_ahead_messages_most: int = 0
     read_ahead_bytes_most: int = 0
     pending_calls_most: int = 0
+    streams_opened: int = 0
+    streams_refused: int = 0
+    streams_most: int = 0
+    stream_values: int = 0
+    stream_answers_full: int = 0
+    stream_timeouts: int = 0
 
     def count_drop(self, operation: str, reason: str, count: int = 1) -> None:
         """Messages of an operation were dropped, as its delivery says."""
@@ -101,6 +109,8 @@ class Counters:
         read_ahead_messages, read_ahead_bytes: What was read past to find answers, over all sessions.
         read_ahead_messages_most, read_ahead_bytes_most: The most for any one client, ever.
         read_ahead_max_messages, read_ahead_max_bytes: ``maxReadAheadMessages``, ``maxReadAheadBytes``.
+        streams, streams_most, streams_limit: Streams of service operations that are open now, over all
+            sessions; the most of any one session, ever; ``maxStreams``.
         outbox_messages, outbox_bytes: What waits for clients now, over all sessions.
         outbox_messages_most, outbox_bytes_most: The most that waited for any one client, ever.
         outbox_max_messages, outbox_max_bytes: The bounds of each client's outbox.
@@ -118,6 +128,8 @@ class Counters:
         protocol_errors: Sessions ended for the peer's fault, too big messages included.
         operations_failed: Operations that raised what was not the peer's fault: 1011.
         calls_refused: Calls of clients that could never have ended.
+        calls_cancelled: Calls of clients that these have cancelled, and that ended so.
+        batches_refused: Payloads with more messages than ``maxBatchMessages``.
         reply_timeouts: Calls to clients that were not answered within ``sendTimeout``.
         replies_dropped: Answers to no call: late ones, and those to calls that nobody made.
         slow_clients_aborted: Clients over a bound of their outbox.
@@ -126,6 +138,9 @@ class Counters:
             room; ``sendTimeout``, without one, for those that took nothing.
         send_timeouts, keep_alive_timeouts, idle_timeouts, close_timeouts: Clients that met ``sendTimeout``,
             the pong deadline of ``keepAliveInterval``, ``receiveTimeout`` or ``closeTimeout``.
+        streams_opened, streams_refused: Calls that were given a stream; those that were over ``maxStreams``.
+        stream_values, stream_answers_full: Values sent; answers that ``maxValues`` or ``maxBytes`` cut short.
+        stream_timeouts: Streams that nobody asked for more within ``idleTimeout``.
     """
 
     sessions: int
@@ -141,6 +156,9 @@ class Counters:
     pending_calls: int
     pending_calls_most: int
     pending_calls_limit: int
+    streams: int
+    streams_most: int
+    streams_limit: int
     read_ahead_messages: int
     read_ahead_bytes: int
     read_ahead_messages_most: int
@@ -172,6 +190,8 @@ class Counters:
     protocol_errors: int
     operations_failed: int
     calls_refused: int
+    calls_cancelled: int
+    batches_refused: int
     reply_timeouts: int
     replies_dropped: int
     slow_clients_aborted: int
@@ -181,3 +201,8 @@ class Counters:
     keep_alive_timeouts: int
     idle_timeouts: int
     close_timeouts: int
+    streams_opened: int
+    streams_refused: int
+    stream_values: int
+    stream_answers_full: int
+    stream_timeouts: int

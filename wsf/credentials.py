@@ -21,7 +21,10 @@ __all__ = (
     "CertificateFileError",
     "ClientCertificate",
     "ClientCertificateAuthentication",
+    "ClientCredentials",
     "ServiceCertificate",
+    "ServiceCertificateAsked",
+    "ServiceCertificateAuthentication",
     "ServiceCredentials",
 )
 
@@ -191,6 +194,80 @@ class ServiceCredentials:
             service_certificate=shown,
             client_certificate=attrs.evolve(asked, authentication=authentication),
         )
+
+
+@frozen
+class ServiceCertificateAuthentication:
+    """Whose certificates a client believes a service. WCF: X509ServiceCertificateAuthenticationElement.
+
+    Attributes:
+        certificate_authority_file: PEM: the authorities that sign services' certificates; empty: those of
+            the system.
+    """
+
+    certificate_authority_file: str = ""
+    certificate_validation_mode: str = refused("a certificate is checked by its chain", default="ChainTrust")
+    custom_certificate_validator_type: str = refused(
+        "a certificate is checked by its chain and its name", default=""
+    )
+    revocation_mode: str = refused(
+        "nobody is asked whether a certificate is revoked: write NoCheck", default="NoCheck"
+    )
+    trusted_store_location: str = refused(_NO_STORE, default="LocalMachine")
+
+
+@frozen
+class ServiceCertificateAsked:
+    """What a client asks of a service's certificate. WCF: X509RecipientCertificateClientElement."""
+
+    authentication: ServiceCertificateAuthentication = ServiceCertificateAuthentication()
+
+
+@frozen
+class ClientCredentials:
+    """What a client shows of itself, and what it asks of a service, over TLS. WCF: ClientCredentials.
+
+    Attributes:
+        client_certificate: The certificate that it shows to a service with ``requireClientCertificate``.
+        service_certificate: Whom it trusts.
+    """
+
+    client_certificate: ServiceCertificate | None = None
+    service_certificate: ServiceCertificateAsked = ServiceCertificateAsked()
+
+    def client_context(self) -> ssl.SSLContext:
+        """TLS 1.2 and up; the service's certificate must be by a trusted authority, and for its name.
+
+        Raises:
+            CertificateFileError: A file cannot be used.
+        """
+        file = self.service_certificate.authentication.certificate_authority_file
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(list(ALPN_PROTOCOLS))
+        if file:
+            content = _pem("certificateAuthorityFile", file, _CERTIFICATE, "certificate")
+            _trust("certificateAuthorityFile", file, content, context)
+        else:
+            context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+        if self.client_certificate is not None:
+            self.client_certificate.load_into(context)
+        return context
+
+    def under(self, folder: Path) -> "ClientCredentials":
+        """The same, its relative paths joined to a folder: a configuration file's."""
+        shown, asked = self.client_certificate, self.service_certificate
+        if shown is not None:
+            key_file = str(folder / shown.key_file) if shown.key_file else ""
+            file = str(folder / shown.certificate_file)
+            shown = attrs.evolve(shown, certificate_file=file, key_file=key_file)
+        trusted = asked.authentication.certificate_authority_file
+        if trusted:
+            authentication = attrs.evolve(
+                asked.authentication, certificate_authority_file=str(folder / trusted)
+            )
+            asked = attrs.evolve(asked, authentication=authentication)
+        return attrs.evolve(self, client_certificate=shown, service_certificate=asked)
 
 
 class _NoPasswordError(Exception):

@@ -82,10 +82,12 @@ class OperationDescription:
         action: The request's action URI, or ``"*"``.
         reply_action: The reply's action URI; None for a one-way operation.
         parameters: In order, without ``self``.
-        result: The annotated return type; ``type(None)`` for none.
+        result: The annotated return type; ``type(None)`` for none. What streams has the type of its values.
         location: ``file:line`` of the method, for messages to its author.
         faults: What it may raise as a FaultException with a detail, in the order declared.
         delivery: What becomes of its messages for a client that does not keep up; a callback operation's.
+        is_streaming: Whether its result is a stream of values: ``-> AsyncIterator[Quote]``.
+        is_coroutine: Whether its method is awaited; one that streams need not be.
     """
 
     name: str
@@ -100,6 +102,8 @@ class OperationDescription:
     location: str
     faults: tuple[FaultDescription, ...] = ()
     delivery: Delivery = Delivery.DISCONNECT
+    is_streaming: bool = False
+    is_coroutine: bool = True
 
 
 @frozen

@@ -7,6 +7,7 @@ WCF: DispatchOperation, ImmutableDispatchRuntime.
 
 import asyncio
 import functools
+import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -14,7 +15,8 @@ from typing import Any, cast
 import attrs
 from attrs import frozen
 
-from wsf.behaviors import CallbackSettings, OutboxSettings
+from wsf.behaviors import CallbackSettings, OutboxSettings, StreamSettings
+from wsf.channel import DuplexSessionChannel
 from wsf.communication_object import CloseStatus, CommunicationState
 from wsf.concurrency import CURRENT_CALL
 from wsf.correlation import PendingCall
@@ -26,12 +28,13 @@ from wsf.errors import CommunicationError, SerializationError
 from wsf.extensions import DispatchRuntime, OperationWrapper, Proceed
 from wsf.faults import check_faults
 from wsf.flushing import FlushSchedule
-from wsf.formatters import formatter_for
+from wsf.formatters import formatter_for, streamed
 from wsf.inspection import checked
 from wsf.instancing import InstanceContext, Instancing
-from wsf.message import Message
+from wsf.message import Message, MessageFault
 from wsf.operation_context import OperationContext
 from wsf.pump import MessagePump
+from wsf.streaming import StreamedOperation
 from wsf.throttling import Gate
 
 __all__ = ("DispatchOperation", "ServiceRuntime")
@@ -60,6 +63,7 @@ class ServiceRuntime:
     schedule: FlushSchedule = attrs.field(factory=FlushSchedule)
     #: what runs the operations
     pump: MessagePump = attrs.field(factory=MessagePump)
+    streams: StreamSettings = StreamSettings()
 
     @property
     def errors(self) -> ErrorBehavior:
@@ -114,10 +118,12 @@ class DispatchOperation:
                 errors.append(as_exception(raised))
             if errors:
                 end = self._fail(context, message_id, errors)
+            if context.stream is not None and (errors or message_id is None):
+                context.stream.end()  # nobody has been told of it
         finally:
             context.turn.end()
             try:
-                if self._instancing.ends_with_call:
+                if self._instancing.ends_with_call and context.stream is None:
                     await self._release(place)
             finally:
                 CURRENT_CALL.reset(token)
@@ -135,6 +141,16 @@ class DispatchOperation:
         return f"{self._service.name}.{self.description.method}"
 
     async def _perform(self, context: OperationContext, place: InstanceContext) -> Message | None:
+        call = context.turn.call
+        if call is None:
+            return await self._served(context, place)
+        try:
+            with call:  # raises CallCancelledError
+                return await self._served(context, place)
+        finally:
+            call.end()
+
+    async def _served(self, context: OperationContext, place: InstanceContext) -> Message | None:
         message = context.incoming_message
         for inspector in self._inspectors:
             message = context.incoming_message = checked(inspector, inspector.received(message, context))
@@ -145,13 +161,38 @@ class DispatchOperation:
             instance = await self._instancing.activate(place, message)
         arguments = self._formatter.deserialize_request(message)
         method: Callable[..., Awaitable[Any]] = getattr(instance, self.description.method)
+        if self.description.is_streaming:
+            context.channel.streams.demand_room()
+            method = functools.partial(_iterator_of, method)
         if self._wrappers:
             result = await self._wrapped(context, method)(arguments)
         else:
             result = await method(*arguments)
+        if self.description.is_streaming:
+            return await self._open_stream(context, place, result)
         if self.description.is_one_way or (result is None and not self._carries_replies):
             return None
         return self._formatter.serialize_reply(result)
+
+    async def _open_stream(self, context: OperationContext, place: InstanceContext, iterator: Any) -> Message:
+        """Whatever a stream does, it does as a task that its operation has left running."""
+        release = functools.partial(self._release, place) if self._instancing.ends_with_call else None
+        judge = functools.partial(self._judge_stream, context.channel)
+        operation = StreamedOperation(self._write_value, judge, release)
+        context.stream = await context.channel.streams.open(iterator, operation)
+        return streamed.opened(context.stream.token)
+
+    def _write_value(self, value: Any) -> bytes:
+        return self._formatter.serialize_reply(value).body or b"null"
+
+    def _judge_stream(
+        self, channel: DuplexSessionChannel, raised: BaseException
+    ) -> tuple[MessageFault, CloseStatus | None]:
+        """What an error of a generator means: the same as its operation's."""
+        error = as_exception(raised)
+        verdict = self._errors.judge(error, self.description, channel)
+        self._errors.handle(error)
+        return verdict.fault, None if isinstance(error, SerializationError) else verdict.end
 
     def _wrapped(self, context: OperationContext, method: Callable[..., Awaitable[Any]]) -> Proceed:
         def proceed(arguments: tuple[Any, ...]) -> Awaitable[Any]:
@@ -195,6 +236,12 @@ class DispatchOperation:
             await self._instancing.end_of_call(place)
         except Exception:  # a service's own aclose(): its call has been answered
             logger.exception("releasing the service object of %s failed", self._title)
+
+
+async def _iterator_of(method: Callable[..., Any], *arguments: Any) -> Any:
+    """What an operation that streams returns: some are awaited for it."""
+    result = method(*arguments)
+    return await result if inspect.isawaitable(result) else result
 
 
 async def _invoke(

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, Final, cast
 
 import attrs
@@ -17,6 +17,7 @@ import attrs
 from wsf import deadlock
 from wsf.bindings import Binding
 from wsf.callback import callback_operations
+from wsf.cancellation import CallCancelledError
 from wsf.channel import DuplexSessionChannel
 from wsf.communication_object import CloseStatus, CommunicationState
 from wsf.concurrency import Turn
@@ -36,6 +37,7 @@ from wsf.faults import check_faults, fault_of
 from wsf.inbox import Arrival
 from wsf.instancing import InstanceContext
 from wsf.message import ON_OPEN_ACTION, WILDCARD_ACTION, Message, MessageFault, MessageType
+from wsf.open_streams import STREAM_ACTIONS
 from wsf.operation_context import OperationContext
 from wsf.pump import MESSAGES_PER_TURN
 from wsf.session import Session
@@ -49,6 +51,12 @@ logger = logging.getLogger("wsf.sessions")
 ABORT_TIMEOUT: Final = 1.0
 
 _DONE: Final = Message(b"null", MessageType.TEXT)
+
+_TOO_LATE: Final = Message(
+    fault=MessageFault(FaultCode.ENDPOINT_UNAVAILABLE, "the host closes: this call was not served")
+)
+
+_NOT_CANCELLABLE: Final = contextlib.nullcontext()
 
 
 class Dispatcher:
@@ -100,8 +108,14 @@ class Dispatcher:
         """The open sessions' channels."""
         return [session.channel for session in self._sessions]
 
-    async def serve(self, connection: Connection) -> None:
-        """Be one session, from its first message to its close frame."""
+    async def serve(
+        self, connection: Connection, begun: Callable[[DuplexSessionChannel], None] | None = None
+    ) -> None:
+        """Be one session, from its first message to its close frame.
+
+        Args:
+            begun: Called with its channel, once that is open.
+        """
         channel = DuplexSessionChannel(
             connection,
             self._binding,
@@ -110,6 +124,7 @@ class Dispatcher:
             outbox=self._service.outbox,
             callbacks=self._service.callbacks,
             schedule=self._service.schedule,
+            streams=self._service.streams,
             strict_callbacks=self._service.strict_callbacks,
             screen=lambda arrival: self._screen(session, arrival),
             ready=lambda: self._pump.put(session.step),
@@ -120,15 +135,12 @@ class Dispatcher:
         self._empty.clear()
         session.closing = self._closing  # who came too late is told so at once
         session.begin()
+        if begun is not None:
+            begun(channel)
         try:
             if await session.welcome():
                 self._pump.put(session.step)
-                await session.part(await asyncio.shield(session.over))
-        except asyncio.CancelledError:
-            if session.worker is not None:
-                session.worker.cancel()
-                await asyncio.wait([session.over], timeout=ABORT_TIMEOUT)
-            raise
+                await session.part(await session.ended(ABORT_TIMEOUT))
         finally:
             session.is_cut = session.is_cut or channel.state is CommunicationState.FAULTED
             channel.abort()
@@ -157,9 +169,12 @@ class Dispatcher:
                 session.worker.cancel()
             if session.is_leaving:
                 session.task.cancel()
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(ABORT_TIMEOUT):
                 await self._empty.wait()
+        except TimeoutError:
+            for session in self._sessions:
+                session.channel.streams.cancel()
 
     async def _leave(self, session: Session) -> None:
         try:
@@ -172,13 +187,18 @@ class Dispatcher:
             session.channel.forget()
 
     async def _step(self, session: Session) -> None:
-        """Serve what has come, and note how the session ends, if it does. For the pump."""
+        """Serve what has come, and note how the session ends, when somebody has had enough. For the pump."""
         if session.over.done():
             return
-        session.worker = asyncio.current_task()
         end: CloseStatus | ConnectionClosedError | None = None
+        session.worker = asyncio.current_task()
         try:
-            end = await self._converse(session)
+            end = await self._serve_some(session)
+        except ConnectionClosedError as closed:
+            end = closed
+        except ProtocolError as error:
+            self._errors.handle(error)
+            end = self._errors.blame_peer(error)
         except asyncio.CancelledError:  # the host aborts
             end = ConnectionClosedError(CloseCode.ABNORMAL, clean=False)
             raise
@@ -189,38 +209,32 @@ class Dispatcher:
             if end is not None and not session.over.done():
                 session.over.set_result(end)
 
-    async def _converse(self, session: Session) -> CloseStatus | ConnectionClosedError | None:
-        """Dispatch what has come; how the session ended, when somebody has had enough."""
+    async def _serve_some(self, session: Session) -> CloseStatus | None:
+        """Dispatch what has come, as much as may be in a row."""
         channel = session.channel
-        messages = MESSAGES_PER_TURN
-        try:
+        for _ in range(MESSAGES_PER_TURN):
             # while the host closes, operations that run still get their client's answers
-            while session.closing is None or len(channel.inbox) or channel.running_operations:
-                if not messages:
-                    self._pump.put(session.step)
-                    return None
-                messages -= 1
-                arrival = channel.take()
-                if arrival is None:
-                    return None
-                if session.closing is None or arrival.is_answered:
-                    end = await self._dispatch(session, arrival)
-                    if end is not None:
-                        return end
-                if channel.outbox.is_filling:  # who does not take its answers is not asked for more
-                    channel.inbox.read_on()
-                    await channel.outbox.relieve()
-        except ConnectionClosedError as end:
-            return end
-        except ProtocolError as error:
-            self._errors.handle(error)
-            return self._errors.blame_peer(error)
-        await session.tasks_end()
-        return session.closing
+            if session.closing is not None and not (len(channel.inbox) or channel.running_operations):
+                await session.tasks_end()
+                return session.closing
+            arrival = channel.take()
+            if arrival is None:
+                return None
+            if session.closing is None or arrival.is_answered:
+                end = await self._dispatch(session, arrival)
+                if end is not None:
+                    return end
+            elif arrival.message.message_id is not None:
+                session.answer(arrival.message, _TOO_LATE)
+            if channel.outbox.is_filling:  # who does not take its answers is not asked for more
+                channel.inbox.read_on()
+                await channel.outbox.relieve()
+        self._pump.put(session.step)
+        return None
 
     async def _dispatch(self, session: Session, arrival: Arrival) -> CloseStatus | None:
         """Find the operation and let it run; what the session's end is, if that is it."""
-        if arrival.message.message_id is not None:
+        if arrival.message.message_id is not None or arrival.message.action in STREAM_ACTIONS:
             screened = self._screen(session, arrival)
             if screened is None:
                 return None
@@ -238,10 +252,17 @@ class Dispatcher:
         # from here on the message is accepted: closing waits until it has been served
         channel = session.channel
         channel.running_operations += 1
-        turn = Turn(description.name, channel)
+        call = None if message.message_id is None else channel.served.begin(message.message_id)
+        turn = Turn(description.name, channel, call)
         place = session.instance = self._instancing.for_call(session.instance)
         if not (place.has_place and self._calls.try_enter()):
-            await self._admit(session, turn, place, arrival.awaited if message.message_id else ())
+            try:
+                await self._admit(session, turn, place, () if call is None else arrival.awaited)
+            except CallCancelledError as cancelled:
+                session.answer(
+                    message, Message(fault=self._errors.judge(cancelled, description, channel).fault)
+                )
+                return None
         context = OperationContext(
             channel, message, self._contract, description, turn, host=self._host, instance_context=place
         )
@@ -270,10 +291,13 @@ class Dispatcher:
         held_up = self._service.held_up
         held_up.extend(awaited)
         try:
-            if not is_reserved:
-                await instancing.reserve(place)
-            await calls.enter()
+            with turn.call or _NOT_CANCELLABLE:
+                if not is_reserved:
+                    await instancing.reserve(place)
+                await calls.enter()
         except BaseException:
+            if turn.call is not None:
+                turn.call.end()
             session.channel.running_operations -= 1
             await instancing.end_of_call(place)
             raise
@@ -325,14 +349,17 @@ class Dispatcher:
     def _screen(self, session: Session, arrival: Arrival) -> Arrival | None:
         """Answer at once what needs no operation for its answer; what is left to be served, if anything is.
 
-        That is: what is no request; a one-way call whose sender wants to know that it was taken; and a call
-        that could never end.
+        That is: what is said about a stream; what is no request; a one-way call whose sender wants to know
+        that it was taken; and a call that could never end.
         """
         message = arrival.message
+        if message.action in STREAM_ACTIONS and message.fault is None:
+            session.channel.streams.take(message, session)
+            return None
         if message.message_id is None:
             return arrival
         if message.fault is not None:
-            self._service.meter.protocol_errors += 1
+            self._count_refusal(message.fault.code)
             session.answer(message, Message(fault=message.fault))
             return None
         operation = self._operation_for(message)
@@ -347,6 +374,16 @@ class Dispatcher:
         self._warnings.warn("call refused: %s: %s", session.name, reason)
         session.answer(message, _fault(FaultCode.WOULD_DEADLOCK, reason))
         return None
+
+    def _count_refusal(self, code: FaultCode) -> None:
+        """A message was answered by what the encoding, or the inbox, says is wrong with it."""
+        meter = self._service.meter
+        if code is FaultCode.CANCELLED:  # while it waited
+            meter.calls_cancelled += 1
+            return
+        meter.protocol_errors += 1
+        if code is FaultCode.QUOTA_EXCEEDED:
+            meter.batches_refused += 1
 
     def _blocking(self, session: Session, arrival: Arrival) -> PendingCall | None:
         instancing = self._instancing

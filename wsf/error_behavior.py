@@ -12,6 +12,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from wsf import data_contracts
+from wsf.cancellation import CANCELLED, CallCancelledError
 from wsf.communication_object import CloseStatus
 from wsf.counters import Meter
 from wsf.description import OperationDescription
@@ -22,6 +23,7 @@ from wsf.errors import (
     FaultException,
     ProtocolError,
     QuotaExceededError,
+    ReplyTimeoutError,
 )
 from wsf.extensions import DispatchRuntime
 from wsf.faults import exception_detail, fault_of, text_of
@@ -81,6 +83,9 @@ class ErrorBehavior:
             caller: The channel that it is an answer for.
             where: Its place in the service, for the log: the operation unless given.
         """
+        if isinstance(error, CallCancelledError):
+            self._meter.calls_cancelled += 1
+            return Verdict(CANCELLED)
         where = where or (operation.method if operation is not None else "")
         fault = self.provided(error, caller)
         if fault is not None:
@@ -96,6 +101,9 @@ class ErrorBehavior:
             logger.warning(
                 "a call to a client failed in %s.%s: %s", self._service, where, ascii(text_of(error))
             )
+            if isinstance(error, ReplyTimeoutError):
+                reason = "a client did not answer in time"
+                return Verdict(self._internal(reason, error, FaultCode.TIMED_OUT))
             return Verdict(self._internal("a call to a client failed", error))
         return self.blame_service(error, where)
 
@@ -139,6 +147,8 @@ class ErrorBehavior:
 
     def handle(self, error: Exception) -> bool:
         """Let every handler hear of an error; whether one of them has dealt with it. WCF: ``HandleError``."""
+        if isinstance(error, CallCancelledError):
+            return True  # nothing went wrong
         is_handled = False
         for handler in self._handlers:
             try:
@@ -147,8 +157,10 @@ class ErrorBehavior:
                 logger.exception("an error handler failed: %s", type(handler).__qualname__)
         return is_handled
 
-    def _internal(self, reason: str, error: Exception) -> MessageFault:
+    def _internal(
+        self, reason: str, error: Exception, code: FaultCode = FaultCode.INTERNAL_SERVICE_FAULT
+    ) -> MessageFault:
         if not self._include_detail:
-            return MessageFault(FaultCode.INTERNAL_SERVICE_FAULT, reason)
+            return MessageFault(code, reason)
         detail = data_contracts.write_value(exception_detail(error))
-        return MessageFault(FaultCode.INTERNAL_SERVICE_FAULT, text_of(error) or reason, detail)
+        return MessageFault(code, text_of(error) or reason, detail)

@@ -18,6 +18,12 @@
        ├─ CommunicationObjectAbortedError    used after abort                   (nothing sent)
        ├─ CommunicationObjectFaultedError    used after the connection was lost (nothing sent)
        │  └─ SlowClientError                 its outbox is over its bound       1013
+       ├─ ConnectError                       a client's channel could not be opened (there was no session)
+       │  ├─ EndpointNotFoundError           nobody listens there, or 404
+       │  ├─ OpenTimeoutError (TimeoutError) not within openTimeout
+       │  ├─ SecurityNegotiationError        TLS failed
+       │  └─ UpgradeRefusedError             an HTTP status in place of 101
+       │     └─ ServerTooBusyError           429 or 503
        ├─ CloseTimeoutError (TimeoutError)   it did not answer our close frame  (nothing more sent)
        ├─ ReplyTimeoutError (TimeoutError)   it did not answer our call          (the session goes on)
        ├─ FaultException                     what a contract lets a call end with (the fault, and no close)
@@ -48,21 +54,27 @@ __all__ = (
     "CommunicationObjectClosedError",
     "CommunicationObjectFaultedError",
     "ConfigurationError",
+    "ConnectError",
     "ConnectionClosedError",
     "ContractError",
     "EncodingError",
+    "EndpointNotFoundError",
     "FaultCode",
     "FaultException",
     "HandshakeRefusedError",
     "InvalidOperationError",
     "ListenError",
+    "OpenTimeoutError",
     "ProtocolError",
     "QuotaExceededError",
     "ReplyTimeoutError",
     "SecurityAccessDeniedError",
+    "SecurityNegotiationError",
     "SerializationError",
+    "ServerTooBusyError",
     "SlowClientError",
     "UnsupportedDataError",
+    "UpgradeRefusedError",
     "WsfError",
 )
 
@@ -98,7 +110,12 @@ class FaultCode(Enum):
     INTERNAL_SERVICE_FAULT = "InternalServiceFault"
     MALFORMED_MESSAGE = "MalformedMessage"  # not what the encoding can read at all
     INVALID_MESSAGE = "InvalidMessage"  # readable, and no message
-    WOULD_DEADLOCK = "WouldDeadlock"  # not in WCF: a call that could never have ended
+    NO_SUCH_STREAM = "NoSuchStream"  # it has ended, or there never was one
+    QUOTA_EXCEEDED = "QuotaExceeded"  # readable, and over a bound
+    ENDPOINT_UNAVAILABLE = "EndpointUnavailable"  # the host closes: the call was not served
+    TIMED_OUT = "TimedOut"  # not in WCF, as are the next: who was asked did not answer in time
+    CANCELLED = "Cancelled"  # by who called
+    WOULD_DEADLOCK = "WouldDeadlock"  # a call that could never have ended
 
 
 class WsfError(Exception):
@@ -202,6 +219,45 @@ class SlowClientError(CommunicationObjectFaultedError):
         super().__init__(message)
         self.operation = operation
         self.is_timeout = is_timeout
+
+
+class ConnectError(CommunicationError):
+    """A client's channel could not be opened. WCF: CommunicationException of ``Open``."""
+
+
+class EndpointNotFoundError(ConnectError):
+    """Nobody listens at the address, or what does knows no such path. WCF: EndpointNotFoundException."""
+
+
+class OpenTimeoutError(ConnectError, TimeoutError):
+    """A channel was not open within openTimeout. WCF: TimeoutException of ``Open``."""
+
+
+class SecurityNegotiationError(ConnectError):
+    """There was no agreement on TLS: a certificate that is not trusted, say.
+
+    WCF: SecurityNegotiationException.
+    """
+
+
+class UpgradeRefusedError(ConnectError):
+    """The service answered a handshake with something else than a WebSocket.
+
+    WCF: ProtocolException; MessageSecurityException for 401 and 403.
+
+    Attributes:
+        status: HTTP's; 101 for an answer that said yes against the rules.
+        retry_after: s that the service asks to wait before the next attempt; None if it does not say.
+    """
+
+    def __init__(self, message: str, status: int, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class ServerTooBusyError(UpgradeRefusedError):
+    """The service lets nobody in just now: too many sessions, or it ends. WCF: ServerTooBusyException."""
 
 
 class CloseTimeoutError(CommunicationError, TimeoutError):

@@ -1,8 +1,9 @@
 """One connection's way in. The law: a reply never waits behind a call.
 
 The dispatcher takes one message after the other, and takes none while it is busy: that is the back pressure
-of a session. Only while somebody waits for this client's answer is more read, to find the answer
-behind what the client said before it; what is read past waits here, bounded, in order.
+of a session. Only while somebody waits for this client's answer, or while the client may cancel what its
+session waits for, is more read, to find that behind what the client said before it; what is read past waits
+here, bounded, in order.
 """
 
 import asyncio
@@ -10,6 +11,9 @@ import functools
 from collections.abc import Callable
 from typing import Final, NamedTuple, cast
 
+import attrs
+
+from wsf.cancellation import CANCELLED
 from wsf.concurrency import Turn
 from wsf.correlation import PendingCall, PendingCalls
 from wsf.errors import CommunicationError, InvalidOperationError
@@ -46,9 +50,10 @@ class Inbox:
 
     Args:
         connection: Where it comes from.
-        decode: A payload's message; counts it.
+        decode: A payload's message or messages; counts them.
         pending: The calls that wait for replies.
         max_messages, max_bytes: Read past at most; reading stops when one of them is reached.
+        hears_cancellation: Whether the client can cancel a call.
         screen: Asked for each message read past: what of it shall wait; None: it has been answered.
         ready: Called when ``take`` has said that there is nothing, and now there is, or the end.
         on_end: Called as soon as the connection has ended, before what waits here has been served.
@@ -63,6 +68,8 @@ class Inbox:
         "_connection",
         "_decode",
         "_end",
+        "_hears_cancellation",
+        "_is_due",
         "_is_flooded",
         "_is_wanted",
         "_next",
@@ -82,11 +89,12 @@ class Inbox:
     def __init__(
         self,
         connection: Connection,
-        decode: Callable[[bytes, MessageType], Message],
+        decode: Callable[[bytes, MessageType], Message | tuple[Message, ...]],
         pending: PendingCalls,
         *,
         max_messages: int,
         max_bytes: int,
+        hears_cancellation: bool = False,
         screen: Callable[[Arrival], Arrival | None],
         ready: Callable[[], None],
         on_end: Callable[[CommunicationError], None],
@@ -94,6 +102,7 @@ class Inbox:
         self._connection = connection
         self._decode = decode
         self._pending = pending
+        self._hears_cancellation = hears_cancellation
         self._screen = screen
         self._ready = ready
         self._on_end = on_end
@@ -102,6 +111,7 @@ class Inbox:
         self._end: Exception | None = None
         self._is_wanted = False
         self._is_flooded = False
+        self._is_due = False
         self.occupied_by: Turn | None = None
         self.max_messages = max_messages
         self.max_bytes = max_bytes
@@ -120,7 +130,7 @@ class Inbox:
         return len(self._waiting) >= self.max_messages or self.size >= self.max_bytes
 
     def take(self) -> Arrival | None:
-        """The next message that is no reply; None: ``ready`` will be called. For the session's dispatcher alone.
+        """The next message that is no reply; None: ``ready`` will be called. For the dispatcher alone.
 
         Raises:
             ConnectionClosedError: The connection has ended, and everything before that has been given out.
@@ -130,9 +140,7 @@ class Inbox:
             self._next = None
             return arrival
         if self._waiting:
-            arrival, size = self._waiting.pop(0)
-            self.size -= size
-            return arrival
+            return self._first()
         if self._end is not None:
             raise self._end
         arrival = self._read()
@@ -146,12 +154,24 @@ class Inbox:
             if arrived is None:
                 return None
             message = self._decode(*arrived)
-            if message.relates_to is None:
-                return Arrival(message, self._awaited()) if self._pending.calls else _alone((message, (), False))
-            self._pending.resolve(message)
+            if isinstance(message, tuple):
+                self._keep(message, len(arrived[0]), lambda arrival: arrival)
+                if self._waiting:
+                    return self._first()
+            elif message.relates_to is None:
+                return (
+                    Arrival(message, self._awaited()) if self._pending.calls else _alone((message, (), False))
+                )
+            else:
+                self._pending.resolve(message)
         self._is_flooded = True  # by answers: they have their turn, not the loop
         asyncio.get_running_loop().call_soon(self._look_again)
         return None
+
+    def _first(self) -> Arrival:
+        arrival, size = self._waiting.pop(0)
+        self.size -= size
+        return arrival
 
     def _look(self) -> None:
         """Something has arrived: hand it to who wants it; with nobody there, it stays where it is."""
@@ -166,7 +186,7 @@ class Inbox:
                 self._end = end
             self._is_wanted = False
             self._ready()
-        elif self._pending.calls:
+        elif self._is_awaited():
             self.read_on()
 
     def _look_again(self) -> None:
@@ -184,24 +204,46 @@ class Inbox:
         self.occupied_by = turn
         if self._pending.calls:
             self.read_on()
+        elif self._hears_cancellation and not self._is_due:  # soon: most operations have ended by then
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._read_on_now)
+
+    def withdraw(self, message_id: str | bytes) -> None:
+        """The client cancels a call: if it waits here, it is answered and never served."""
+        arrival = self._next
+        if arrival is not None and arrival.message.message_id == message_id:
+            self._next = None
+        else:
+            at = next(
+                (at for at, (one, _) in enumerate(self._waiting) if one.message.message_id == message_id),
+                None,
+            )
+            if at is None:
+                return
+            arrival, size = self._waiting.pop(at)
+            self.size -= size
+        self._screen(arrival._replace(message=attrs.evolve(arrival.message, fault=CANCELLED)))
+
+    def _read_on_now(self) -> None:
+        self._is_due = False
+        self.read_on()
 
     def read_on(self) -> None:
-        """Somebody waits for an answer, and nobody reads: read past what comes before it."""
-        if not self._pending.calls or self._is_wanted:
+        """Somebody waits for what is to come, and nobody reads: read past what comes before it."""
+        if not self._is_awaited() or self._is_wanted:
             return
         if self._end is not None:  # the session has not come as far as to know
             self._tell_end()
             return
         try:
-            while self._pending.calls and not self.is_full:
+            while self._is_awaited() and not self.is_full:
                 arrived = self._connection.take()
                 if arrived is None:
                     return
                 message = self._decode(*arrived)
-                if message.relates_to is not None:
-                    self._pending.resolve(message)
-                elif (arrival := self._screen(Arrival(message, self._awaited()))) is not None:
-                    self._keep(arrival, len(arrived[0]))
+                self._keep(
+                    message if isinstance(message, tuple) else (message,), len(arrived[0]), self._screen
+                )
         except Exception as end:  # the same
             self._end = end
             self._tell_end()
@@ -237,9 +279,20 @@ class Inbox:
         if isinstance(self._end, CommunicationError):
             self._on_end(self._end)
 
-    def _keep(self, arrival: Arrival, size: int) -> None:
-        self._waiting.append((arrival, size))
-        self.size += size
+    def _is_awaited(self) -> bool:
+        """Whether somebody waits for what may stand behind the session's next message."""
+        return bool(self._pending.calls) or (self._hears_cancellation and self.occupied_by is not None)
+
+    def _keep(
+        self, messages: tuple[Message, ...], size: int, screen: Callable[[Arrival], Arrival | None]
+    ) -> None:
+        """Let what one payload brought wait, each message with its share of the size. It is taken whole."""
+        for message in messages:
+            if message.relates_to is not None:
+                self._pending.resolve(message)
+            elif (arrival := screen(Arrival(message, self._awaited()))) is not None:
+                self._waiting.append((arrival, size // len(messages)))
+                self.size += size // len(messages)
         self.size_most = max(self.size_most, self.size)
         self.messages_most = max(self.messages_most, len(self._waiting))
 

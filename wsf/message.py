@@ -15,10 +15,13 @@ from wsf import data_contracts
 from wsf.errors import FaultCode, InvalidOperationError
 
 __all__ = (
+    "CANCEL_ACTION",
     "ON_BINARY_MESSAGE_ACTION",
     "ON_OPEN_ACTION",
     "ON_TEXT_MESSAGE_ACTION",
     "OWN_ID_PREFIX",
+    "STREAM_ABORT_ACTION",
+    "STREAM_NEXT_ACTION",
     "WILDCARD_ACTION",
     "ClientCertificateMessageProperty",
     "Message",
@@ -42,6 +45,14 @@ ON_TEXT_MESSAGE_ACTION: Final = "http://schemas.microsoft.com/2011/02/websockets
 
 #: a BINARY frame of an encoding without actions. WCF: WebSocketTransportSettings.BinaryMessageReceivedAction
 ON_BINARY_MESSAGE_ACTION: Final = "http://schemas.microsoft.com/2011/02/websockets/onbinarymessage"
+
+#: of a message that relates to a call which its sender does not want answered any more. Not in WCF
+CANCEL_ACTION: Final = "wsf:cancel"
+#: asks for the next values of a stream: the body has its token. Not in WCF; each encoding has its own word
+STREAM_NEXT_ACTION: Final = "wsf:stream-next"
+
+#: ends a stream before its time: the body has its token
+STREAM_ABORT_ACTION: Final = "wsf:stream-abort"
 
 #: what the ids of our own calls begin with, so that nobody takes them for a peer's: both sides number alone
 OWN_ID_PREFIX: Final = "wsf:"
@@ -101,7 +112,8 @@ class Message:
         properties: What the transport or an inspector noted about the message, by WCF's property names.
         message_id: Set if the sender waits for a reply: a ``str`` of our own making, or ``bytes``: the
             peer's id as the peer wrote it. WCF: MessageHeaders.MessageId.
-        relates_to: The ``message_id`` that this is the reply to. WCF: MessageHeaders.RelatesTo.
+        relates_to: The ``message_id`` that this is the reply to, or, with CANCEL_ACTION, that it cancels.
+            WCF: MessageHeaders.RelatesTo.
         encodings: Its bytes by the wires it has been sent on; see ``encoded_once``.
         fault: What went wrong, in place of a body; in a message with a ``message_id``, why it is no request.
 
@@ -140,7 +152,7 @@ class Message:
         properties: Mapping[str, object],
         message_id: str | bytes | None = None,
     ) -> "Message":
-        """The same as the constructor gives, which checks and defaults; for encodings: one for each that comes."""
+        """What the constructor makes, without its checks and defaults: for encodings, one for each that comes."""
         message = _new(cls)
         message.__dict__.update(
             body=body,

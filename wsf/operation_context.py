@@ -18,6 +18,7 @@ from wsf.errors import InvalidOperationError
 from wsf.extension_collection import ExtensionCollection
 from wsf.instancing import InstanceContext
 from wsf.message import Message, RemoteEndpointMessageProperty, WebSocketMessageProperty
+from wsf.streaming import Stream
 
 if TYPE_CHECKING:
     from typing_extensions import TypeForm
@@ -38,6 +39,7 @@ class OperationContext:
         incoming_message: The message itself. WCF: its IncomingMessageHeaders and -Properties.
         operation: What the call is of.
         instance_context: The service object's place: its extensions, its object. WCF: ``InstanceContext``.
+        stream: What the call has opened, if it streams.
     """
 
     __slots__ = (
@@ -49,6 +51,7 @@ class OperationContext:
         "incoming_message",
         "instance_context",
         "operation",
+        "stream",
         "turn",
     )
 
@@ -69,6 +72,7 @@ class OperationContext:
         self.operation = operation
         self.turn = turn
         self.instance_context = instance_context
+        self.stream: Stream | None = None
         self._contract = contract
         self._completed: Event | None = None
         self._extensions: ExtensionCollection | None = None

@@ -41,7 +41,7 @@ class MessagePump:
         self._context = contextvars.copy_context()
 
     def put(self, step: Step) -> None:
-        """Make this step as soon as those have been begun that were put before. It deals with its own errors."""
+        """Make this step, after those that were put before. It deals with its own errors."""
         self._line.append(step)
         if not self._is_running:
             self._is_running = True
@@ -77,7 +77,9 @@ class MessagePump:
         task, line = cast("asyncio.Task[None]", asyncio.current_task()), self._line
         loop, clean = task.get_loop(), contextvars.copy_context()
         while True:
-            for _ in range(len(line)):  # who stands in line again meanwhile has its turn after the loop's others
+            for _ in range(
+                len(line)
+            ):  # who stands in line again meanwhile has its turn after the loop's others
                 if not line:
                     break
                 await line.popleft()()

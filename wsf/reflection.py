@@ -9,8 +9,8 @@ import functools
 import inspect
 import re
 import typing
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
+from typing import Any, Final
 
 from wsf.contracts import (
     ContractAttributes,
@@ -31,7 +31,10 @@ from wsf.description import (
 from wsf.errors import ContractError
 from wsf.message import ON_OPEN_ACTION, WILDCARD_ACTION
 
-__all__ = ("check_at_open", "contracts_of", "describe", "implementation_of")
+__all__ = ("check_at_open", "contracts_of", "describe", "location_of")
+
+#: what a result that streams is annotated with
+_STREAMS: Final = (AsyncIterator, AsyncGenerator, AsyncIterable)
 
 
 @functools.cache
@@ -86,32 +89,6 @@ def contracts_of(service: type[Any]) -> tuple[ContractDescription, ...]:
             f"(class {service.__name__}(MyContract)) and decorate that one with @service_contract"
         )
     return contracts
-
-
-def implementation_of(service: type[Any], contract: ContractDescription) -> None:
-    """Check that a service implements each operation of a contract, with its parameters.
-
-    Raises:
-        ContractError: An operation is missing (an inherited ``...`` body counts as missing), is not
-            ``async def``, or takes other parameters.
-    """
-    for operation in contract.operations:
-        where = f"{service.__qualname__}.{operation.method}"
-        function = inspect.getattr_static(service, operation.method)
-        if function is inspect.getattr_static(contract.contract_type, operation.method):
-            raise ContractError(
-                f"{where} is missing: {contract.contract_type.__name__} promises it at {operation.location}; "
-                f"write 'async def {operation.method}{_signature(operation)}' in {service.__name__}"
-                f" ({_location(service)})"
-            )
-        if not inspect.iscoroutinefunction(function):
-            raise ContractError(f"{where} ({_location(function)}) must be an 'async def', as in its contract")
-        if fault_attributes(function):
-            raise ContractError(
-                f"{where} ({_location(function)}) declares a fault: callers read the contract, so write "
-                f"@fault_contract at {operation.location}"
-            )
-        _check_parameters(where, function, operation)
 
 
 def check_at_open(contract: ContractDescription) -> None:
@@ -184,8 +161,8 @@ def _operations(contract: type[Any], contract_name: str, namespace: str) -> Iter
                 continue
             if attributes.delivery is not None and not of_callback:
                 raise ContractError(
-                    f"{base.__qualname__}.{method} ({_location(function)}) has a delivery: that is for what "
-                    f"a client is sent, an operation of a @callback_contract"
+                    f"{base.__qualname__}.{method} ({location_of(function)}) has a delivery: that is for "
+                    f"what a client is sent, an operation of a @callback_contract"
                 )
             operation = _operation(f"{contract.__qualname__}.{method}", function, attributes, action_base)
             where = f"{base.__qualname__}.{method}"
@@ -214,7 +191,7 @@ def _refuse_unmarked(contract: type[Any], base: type[Any], method: str, function
     """A public method of a contract that is no operation: a call to it would do nothing, silently."""
     if contract_attributes(base) and inspect.isfunction(function) and not method.startswith("_"):
         raise ContractError(
-            f"{contract.__qualname__}.{method} ({_location(function)}) is no operation, so a call to it "
+            f"{contract.__qualname__}.{method} ({location_of(function)}) is no operation, so a call to it "
             f"would do nothing: mark it with @operation_contract(...)"
         )
 
@@ -222,10 +199,13 @@ def _refuse_unmarked(contract: type[Any], base: type[Any], method: str, function
 def _operation(
     title: str, function: Any, attributes: OperationAttributes, action_base: str
 ) -> OperationDescription:
-    where = f"{title} ({_location(function)})"
-    if not inspect.iscoroutinefunction(function):
-        raise ContractError(f"{where} must be an 'async def': operations may wait without blocking anybody")
+    where = f"{title} ({location_of(function)})"
     parameters, result = _types(where, function)
+    is_coroutine, is_streaming = inspect.iscoroutinefunction(function), _is_stream(result)
+    if not (is_coroutine or is_streaming):
+        raise ContractError(f"{where} must be an 'async def': operations may wait without blocking anybody")
+    if is_streaming:
+        result = _streamed(where, result, attributes)
     if attributes.is_one_way and result is not type(None):
         raise ContractError(f"{where} is one-way but returns a value: annotate '-> None'")
     if attributes.is_one_way and attributes.reply_action is not None:
@@ -246,10 +226,34 @@ def _operation(
         is_terminating=attributes.is_terminating,
         parameters=parameters,
         result=result,
-        location=_location(function),
+        location=location_of(function),
         faults=_faults(where, function, f"{action_base}/{name}"),
         delivery=attributes.delivery or Delivery.DISCONNECT,
+        is_streaming=is_streaming,
+        is_coroutine=is_coroutine,
     )
+
+
+def _is_stream(result: Any) -> bool:
+    return result in _STREAMS or typing.get_origin(result) in _STREAMS
+
+
+def _streamed(where: str, result: Any, attributes: OperationAttributes) -> Any:
+    """The type of a stream's values."""
+    if attributes.is_one_way:
+        raise ContractError(f"{where} streams and is one-way: nobody would get the values; drop one of them")
+    if attributes.is_terminating:
+        raise ContractError(
+            f"{where} streams and is terminating: the session would end before the stream; drop one of them"
+        )
+    # collections.abc leaves a None as it stands
+    values = [type(None) if value is None else value for value in typing.get_args(result)]
+    if not values:
+        raise ContractError(f"{where} streams, and does not say what: annotate '-> AsyncIterator[Quote]'")
+    element, *sent = values
+    if any(value is not type(None) for value in sent):
+        raise ContractError(f"{where} streams, and takes nothing: annotate '-> AsyncGenerator[..., None]'")
+    return element
 
 
 def _check_delivery(
@@ -312,44 +316,6 @@ def _types(where: str, function: Any) -> tuple[tuple[ParameterDescription, ...],
     return tuple(parameters), hints["return"]
 
 
-def _check_parameters(where: str, function: Any, operation: OperationDescription) -> None:
-    """A service is called with the contract's parameters, in order: any signature that takes them will do."""
-    promised = [parameter.name for parameter in operation.parameters]
-    signature = inspect.signature(function)
-    try:
-        signature.bind(None, *promised)
-    except TypeError:
-        taken = list(signature.parameters)[1:]
-        odd = next((name for name in (*taken, *promised) if (name in taken) != (name in promised)), None)
-        raise ContractError(
-            f"{where} ({_location(function)}) takes {', '.join(taken) or 'no parameters'}; its contract at "
-            f"{operation.location} says {', '.join(promised) or 'none'}"
-            + (f": look at {odd!r}" if odd else "")
-        ) from None
-    _check_annotations(where, function, operation)
-
-
-def _check_annotations(where: str, function: Any, operation: OperationDescription) -> None:
-    """A parameter must take what the contract promises; where classes say so plainly, it is said here."""
-    try:
-        hints = typing.get_type_hints(function)
-    except NameError:
-        return  # the implementation's annotations are its own affair: mypy reads them
-    names = list(inspect.signature(function).parameters)[1:]
-    for name, promised in zip(names, operation.parameters, strict=False):
-        taken = hints.get(name, object)
-        if (
-            taken is not Any  # a class since Python 3.11
-            and isinstance(taken, type)
-            and isinstance(promised.type, type)
-            and not issubclass(promised.type, taken)
-        ):
-            raise ContractError(
-                f"{where} ({_location(function)}) takes {name!r} as {_type_name(taken)}; its contract at "
-                f"{operation.location} says {_type_name(promised.type)}"
-            )
-
-
 def _check_actions(contract: ContractDescription) -> None:
     title = contract.contract_type.__qualname__
     by_action: dict[str, OperationDescription] = {}
@@ -375,19 +341,8 @@ def _python_name(contract: type[Any]) -> str:
     return f"{contract.__module__}.{contract.__qualname__}"
 
 
-def _signature(operation: OperationDescription) -> str:
-    """As its author would write it."""
-    parameters = (f"{parameter.name}: {_type_name(parameter.type)}" for parameter in operation.parameters)
-    return f"({', '.join(['self', *parameters])}) -> {_type_name(operation.result)}"
-
-
-def _type_name(annotation: Any) -> str:
-    if annotation is type(None):
-        return "None"
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
-
-
-def _location(where: Any) -> str:
+def location_of(where: Any) -> str:
+    """Where a class or function stands, as ``file:line``, for messages to its author."""
     try:
         return f"{inspect.getsourcefile(where)}:{inspect.getsourcelines(where)[1]}"
     except (OSError, TypeError):  # made at a prompt or by a program: there is no file to point at

@@ -120,6 +120,20 @@ class Session:
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
+    async def ended(self, abort_timeout: float) -> CloseStatus | ConnectionClosedError:
+        """Wait until no more messages are served; how it ends. Who is cancelled here cancels the operation.
+
+        Args:
+            abort_timeout: s that the operation has to end then.
+        """
+        try:
+            return await asyncio.shield(self.over)
+        except asyncio.CancelledError:
+            if self.worker is not None:
+                self.worker.cancel()
+                await asyncio.wait([self.over], timeout=abort_timeout)
+            raise
+
     async def tasks_end(self) -> None:
         """Wait until nothing runs beside the steps."""
         if self.tasks:
@@ -152,6 +166,7 @@ class Session:
         status = self.channel.close_status or CloseStatus(CloseCode.ABNORMAL)
         try:
             await self.tasks_end()  # a disconnect never cancels a running operation
+            await self.channel.streams.ended()
             self.is_leaving = True
             await self._service.instancing.end_of_session(self.instance)
         except Exception:  # a service's own aclose(): its session ends all the same

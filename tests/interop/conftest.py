@@ -1,4 +1,4 @@
-"""The Autobahn test suite, which wants CPython 2.7, and programs served by wsf for it to test."""
+"""What foreign clients need: the Autobahn test suite's CPython 2.7 and what it tests, Node.js and npm's."""
 
 import hashlib
 import os
@@ -18,9 +18,10 @@ from tests.conftest import require_tool
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 LOCK = ROOT / "requirements" / "autobahn.lock"
+PEERS = HERE / "peers"
 START_LIMIT = 40  # s until a host must listen
 STOP_LIMIT = 30  # s it may take to end
-INSTALL_LIMIT = 240  # s for pip
+INSTALL_LIMIT = 240  # s for pip, or npm
 LISTENING = re.compile(r"(?:http|ws)://\S+")
 
 
@@ -70,6 +71,24 @@ def wstest() -> list[str]:
         "import site, sys; site.addsitedir(sys.argv.pop(1)); from autobahntestsuite.wstest import run; run()"
     )
     return [python, "-c", program, str(home)]
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """Node.js, which finds the clients of ``peers``; the first run on a machine installs them."""
+    found = require_tool("node", shutil.which("node"))
+    npm = require_tool("npm", shutil.which("npm"))
+    lock, done = PEERS / "package-lock.json", PEERS / "node_modules" / ".package-lock.json"
+    if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
+        command = [npm, "ci", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund"]
+        try:
+            subprocess.run(
+                command, cwd=PEERS, check=True, capture_output=True, text=True, timeout=INSTALL_LIMIT
+            )
+        except subprocess.CalledProcessError as error:
+            require_tool("npm", None, why_not=f"it cannot install the clients:\n{error.stderr}")
+        done.touch()
+    return found
 
 
 @pytest.fixture(scope="module")

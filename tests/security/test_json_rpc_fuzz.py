@@ -73,21 +73,35 @@ good = st.builds(
     st.sampled_from(["inner", "note", "nobody", "outer"]),
     st.integers(-5, 5) | values,
 )
-payloads = st.lists(good | near_messages() | st.binary(max_size=40), min_size=1, max_size=12)
+cancellations = st.builds(
+    lambda id_: json.dumps({"jsonrpc": "2.0", "method": "$/cancelRequest", "params": {"id": id_}}).encode(),
+    ids,
+)
+batches = st.lists(good | cancellations | near_messages(), max_size=6).map(
+    lambda messages: b"[" + b",".join(messages) + b"]"
+)
+payloads = st.lists(
+    good | cancellations | batches | near_messages() | st.binary(max_size=40), min_size=1, max_size=12
+)
 
 
-def id_of(payload: bytes, *, is_call: bool) -> str | None:
-    """The id in a message, or in a call, that any reader of JSON finds there."""
+def messages_of(payload: bytes) -> list[object]:
+    """The messages in a payload, if it is JSON: more than one in a batch."""
     try:
         message = json.loads(payload)
     except (ValueError, RecursionError):
-        return None
-    if not isinstance(message, dict) or "id" not in message:
-        return None
-    return (
+        return []
+    return message if isinstance(message, list) else [message]
+
+
+def ids_of(sent: list[bytes], *, is_call: bool) -> Counter[str]:
+    """The ids in messages, or in calls, that any reader of JSON finds there."""
+    return Counter(
         json.dumps(message["id"], sort_keys=True)
+        for payload in sent
+        for message in messages_of(payload)
+        if isinstance(message, dict) and "id" in message
         if not is_call or isinstance(message.get("method"), str)
-        else None
     )
 
 
@@ -101,12 +115,16 @@ async def converse(sent: list[bytes]) -> tuple[Counter[str], int | None]:
                     await socket.send(payload, text=True)
                 await socket.send('{"jsonrpc":"2.0","id":"the last","method":"inner","params":[1]}')
                 while answered['"the last"'] == 0:
-                    message = json.loads(await socket.recv())
-                    if "method" in message:
-                        await socket.send(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": 1}))
-                    else:
-                        assert ("result" in message) != ("error" in message)
-                        answered[json.dumps(message["id"], sort_keys=True)] += 1
+                    for message in messages_of(str(await socket.recv()).encode()):
+                        assert isinstance(message, dict)
+                        if message.get("method") == "$/cancelRequest":
+                            continue
+                        if "method" in message:
+                            answer = {"jsonrpc": "2.0", "id": message["id"], "result": 1}
+                            await socket.send(json.dumps(answer))
+                        else:
+                            assert ("result" in message) != ("error" in message)
+                            answered[json.dumps(message["id"], sort_keys=True)] += 1
                 assert host.counters().calls == 0
                 return answered, None
             return answered, socket.close_code
@@ -120,14 +138,12 @@ def test_whatever_comes_is_answered_once_or_ends_the_session(sent: list[bytes]) 
             return await converse(sent)
 
     answered, code = asyncio.run(bounded())
-    calls = Counter(id_of(payload, is_call=True) for payload in sent)
-    said = Counter(id_of(payload, is_call=False) for payload in sent)
-    del calls[None], said[None]
+    calls, said = ids_of(sent, is_call=True), ids_of(sent, is_call=False)
     for id_, count in answered.items():
         assert id_ in ("null", '"the last"') or count <= said[id_]
     if code is not None:
         assert code in ENDS
         return
-    assert answered.total() <= len(sent) + 1
+    assert answered.total() <= sum(max(1, len(messages_of(payload))) for payload in sent) + 1
     # what our reader takes for no JSON at all is answered under null
     assert (calls - answered).total() <= answered["null"] - calls["null"]

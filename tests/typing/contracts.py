@@ -3,6 +3,8 @@
 An ignore that ignores nothing is an error here, so each one is a test: the line it is on must be refused.
 """
 
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any, Protocol, assert_type
@@ -228,3 +230,45 @@ class Delivering(Protocol):
 
     @operation_contract(is_one_way=True, delivery="latest")  # type: ignore[call-overload, untyped-decorator]  # pyright: ignore[reportArgumentType]
     async def wrong(self) -> None: ...
+
+
+# streams: a generator on the one side, a loop on the other
+
+
+@service_contract
+class Stocks(Protocol):
+    @operation_contract
+    def watch(self, symbol: str) -> AsyncIterator[Quote]: ...
+    @operation_contract
+    def listed(self) -> AsyncGenerator[str, None]: ...
+    @operation_contract
+    async def prepared(self) -> AsyncIterator[int]: ...
+
+
+class StocksService(Stocks):
+    async def watch(self, symbol: str) -> AsyncIterator[Quote]:
+        yield Quote(symbol)
+
+    async def listed(self) -> AsyncGenerator[str, None]:
+        yield "MSFT"
+
+    async def prepared(self) -> AsyncIterator[int]:
+        return self._numbers()
+
+    async def _numbers(self) -> AsyncIterator[int]:
+        yield 1
+
+
+class WrongStocks(StocksService):
+    async def watch(self, symbol: str) -> AsyncIterator[str]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        yield symbol
+
+
+async def read(stocks: Stocks) -> None:
+    async for quote in stocks.watch("MSFT"):
+        assert_type(quote, Quote)
+    async with aclosing(stocks.listed()) as names:
+        assert_type(await anext(names), str)
+    async for number in await stocks.prepared():
+        assert_type(number, int)
+    stocks.watch(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

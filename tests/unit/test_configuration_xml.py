@@ -65,7 +65,12 @@ def refusal(text: str | bytes) -> str:
                 }
             },
         ),
-        ("<client><endpoint name='a'/><endpoint/></client>", {"client": {"endpoint": [{"name": "a"}, {}]}}),
+        ("<client><endpoint name='a'/><endpoint/></client>", {"client": {"endpoints": [{"name": "a"}, {}]}}),
+        ("<client><endpoint name='a'/></client>", {"client": {"endpoints": [{"name": "a"}]}}),
+        (
+            "<tracking><profile name='a'/><profile/></tracking>",
+            {"tracking": {"profile": [{"name": "a"}, {}]}},
+        ),
         (
             "<diagnostics wmi='true'><log max='1'/></diagnostics>",
             {"diagnostics": {"wmi": "true", "log": {"max": "1"}}},

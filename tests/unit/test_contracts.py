@@ -15,8 +15,9 @@ from wsf import (
 )
 from wsf.encodings.byte_stream import ByteStreamMessageEncoding
 from wsf.errors import ContractError
+from wsf.implementation import implementation_of
 from wsf.message import ON_OPEN_ACTION
-from wsf.reflection import check_at_open, contracts_of, describe, implementation_of
+from wsf.reflection import check_at_open, contracts_of, describe
 
 
 @callback_contract

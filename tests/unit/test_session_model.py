@@ -2,7 +2,8 @@
 
 The model is the table of docs/sessions.md: a throttle, a pump for each session, a lock for each object, each
 FIFO, and REENTRANT's priority for who comes back. After each step the dispatcher must stand where the model
-stands: who is inside, who calls out, who waits, in which object, who was answered, what was released.
+stands: who is inside, who calls out, who waits, in which object, who was answered, what was released. Clients
+cancel their calls, wherever these are.
 """
 
 import asyncio
@@ -85,8 +86,13 @@ class Operation:
 
 
 @define(eq=False)
+class Cancellation:
+    operation: Operation
+
+
+@define(eq=False)
 class Session:
-    incoming: "deque[Operation | None]" = field(factory=deque)  # None: the client's close frame
+    incoming: "deque[Operation | Cancellation | None]" = field(factory=deque)  # None: a close frame
     ahead: deque[Operation] = field(factory=deque)
     active: list[Operation] = field(factory=list)
     calling: list[Operation] = field(factory=list)
@@ -116,29 +122,29 @@ class Model:
         while self.later:
             self.later.popleft()()
 
-    def send(self, session: Session, operation: Operation | None) -> None:
-        session.incoming.append(operation)
-        if operation is not None:
-            self.operations[operation.number] = operation
+    def send(self, session: Session, item: "Operation | Cancellation | None") -> None:
+        session.incoming.append(item)
+        if isinstance(item, Operation):
+            self.operations[item.number] = item
         self.read(session)
 
     def read(self, session: Session) -> None:
-        """The session's loop takes what comes; while it cannot, answers are looked for behind it."""
-        while session.incoming or session.ahead:
+        """The session's loop takes what comes; while it cannot, what never waits is looked for behind it."""
+        while True:
             if not session.blocked and session.ahead:
                 self.admit(session.ahead.popleft())
             elif session.is_closed or not session.incoming:
                 return
-            elif not session.blocked or session.calling:
+            else:
                 item = session.incoming.popleft()
                 if item is None:
                     self.close(session)
+                elif isinstance(item, Cancellation):
+                    self.later.append(partial(self.cancel, item.operation))
                 elif session.blocked:
                     session.ahead.append(item)
                 else:
                     self.admit(item)
-            else:
-                return
 
     def close(self, session: Session) -> None:
         session.is_closed = True
@@ -204,6 +210,35 @@ class Model:
             operation.lock.holder = operation
         if operation.has_failed:
             self.finish(operation)
+
+    def cancel(self, operation: Operation) -> None:
+        """It ends where it stands, and its caller is answered; what has ended already is left alone."""
+        session = operation.session
+        if self.operations.get(operation.number) is not operation:
+            return
+        if operation in session.ahead:
+            session.ahead.remove(operation)
+            self.forget(operation)
+        elif operation in self.queue:
+            self.queue.remove(operation)
+            self.forget(operation)
+            session.active.remove(operation)
+            session.blocked = False
+            self.read(session)
+            self.end(session)
+        elif operation.is_calling:
+            operation.has_failed = True
+            if operation in session.calling:
+                self.come_back(operation)
+        elif operation.is_inside:
+            self.finish(operation)
+        elif operation.lock is not None:
+            operation.lock.waiting.remove(operation)
+            self.finish(operation)
+
+    def forget(self, operation: Operation) -> None:
+        del self.operations[operation.number]
+        operation.session.answers.append(operation.number)
 
     def finish(self, operation: Operation) -> None:
         session = operation.session
@@ -310,7 +345,7 @@ class World:
     def questions(self, position: int) -> dict[int, str]:
         """What the host has asked: the number, and the id of its last call."""
         said = [json.loads(text) for text in self.said(position)]
-        return {message["params"][0]: message["id"] for message in said if "method" in message}
+        return {message["params"][0]: message["id"] for message in said if message.get("method") == "confirm"}
 
     def said(self, position: int) -> list[bytes]:
         written = b"".join(self.connections[position].written)
@@ -369,6 +404,22 @@ class Sessions(RuleBasedStateMachine):
         self.say(position, call)
         session = self.model.sessions[position]
         self.model.send(session, Operation(number, session, is_two_way))
+
+    def cancellable(self) -> list[Operation]:
+        return [
+            operation
+            for operation in self.model.operations.values()
+            if operation.is_two_way and not operation.session.has_left
+        ]
+
+    @precondition(lambda self: self.cancellable())
+    @rule(data=strategies.data())
+    def cancel(self, data: strategies.DataObject) -> None:
+        operation = data.draw(strategies.sampled_from(self.cancellable()))
+        position = self.model.sessions.index(operation.session)
+        params = {"id": operation.number}
+        self.say(position, {"jsonrpc": "2.0", "method": "$/cancelRequest", "params": params})
+        self.model.send(operation.session, Cancellation(operation))
 
     @precondition(lambda self: self.numbers > 5 and self.open_sessions())
     @rule(data=strategies.data())

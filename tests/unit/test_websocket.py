@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from wsf.transports import SPARE_DESCRIPTORS, descriptor_limit
 from wsf.transports._frames import MAX_CLOSE_REASON_BYTES, OPCODE_BINARY, close_reason, encode_frame
-from wsf.transports._websocket import _Tap
+from wsf.transports._tap import Tap
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ async def test_a_write_buffer_that_is_not_empty_at_the_upgrade_is_known_to_be_fu
     transport: Any = Filled()
     inner, told = transport.protocol, []
     connection: Any = SimpleNamespace(on_filled=lambda: told.append("full"))
-    tap = _Tap(transport, connection)
+    tap = Tap(transport, connection)
     assert tap.is_full
     assert told == ["full"]
     assert inner.paused

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Protocol
 
+import attrs
 import pytest
 
 from tests.json_rpc import Refused, peers
@@ -29,6 +30,7 @@ behaviors:
     - serviceThrottling: {maxConcurrentCalls: 3, maxConcurrentSessions: 4, maxConcurrentInstances: 5}
       outbox: {maxBytes: 7777, maxMessages: 6}
       callbacks: {maxPendingCalls: 7}
+      streams: {maxStreams: 8, maxValues: 9, maxBytes: 1KiB, idleTimeout: 5m}
       serviceDebug: {includeExceptionDetailInFaults: true}
 """
 
@@ -37,6 +39,8 @@ behaviors:
 class Contract(Protocol):
     @operation_contract
     async def outbox(self) -> list[int]: ...
+    @operation_contract
+    async def streams(self) -> list[float]: ...
     @operation_contract
     async def fail(self) -> None: ...
     @operation_contract
@@ -48,6 +52,9 @@ class Hanging(Contract):
     async def outbox(self) -> list[int]:
         outbox = OperationContext.current().channel.outbox
         return [outbox.max_bytes, outbox.max_messages]
+
+    async def streams(self) -> list[float]:
+        return list(attrs.astuple(OperationContext.current().channel.streams.settings))
 
     async def fail(self) -> None:
         raise ZeroDivisionError("told")
@@ -78,6 +85,8 @@ async def test_bounds_timeouts_and_details_are_the_files(text: str, caplog: pyte
         assert (counters.calls_limit, counters.sessions_limit, counters.instances_limit) == (3, 4, 5)
         assert await peer.call("outbox") == [7777, 6]
         assert counters.pending_calls_limit == 7
+        assert await peer.call("streams") == [8, 9, 1024, 300]
+        assert counters.streams_limit == 8
         with pytest.raises(Refused, match="told"):
             await peer.call("fail")
     caplog.clear()

@@ -106,7 +106,7 @@ ROWS: dict[str, tuple[Cause, int, int | None, int | None]] = {
     "unprintable rule": (UnprintableRule, -32602, 1002, 1002),
     "another client": (lambda: CommunicationError("secret"), -32000, None, None),
     "a client that is gone": (lambda: CommunicationObjectClosedError("secret"), -32000, None, None),
-    "no answer": (lambda: ReplyTimeoutError("secret"), -32000, None, None),
+    "no answer": (lambda: ReplyTimeoutError("secret"), -32030, None, None),
     "own": (lambda: ZeroDivisionError("secret"), -32000, 1011, 1011),
     "state": (lambda: InvalidOperationError("secret"), -32000, 1011, 1011),
     "time": (lambda: TimeoutError("secret"), -32000, 1011, 1011),

@@ -229,7 +229,7 @@ class TestFaults:
                 ('{"id": "x", "jsonrpc": "2.0", "method": 3}', "x", -32600),
                 ('{"id": "wsf:1", "jsonrpc": "2.0", "method": 3}', "wsf:1", -32600),
                 ('{"id": "wsf:1", "method": "add", "params": [1]}', "wsf:1", -32600),
-                ('{"id": 5, "jsonrpc": "2.0", "method": "add", "params": 3}', 5, -32602),
+                ('{"id": 5, "jsonrpc": "2.0", "method": "add", "params": 3}', 5, -32600),
             ):
                 await peer.socket.send(text)
                 answer = await peer.answer()
@@ -314,7 +314,7 @@ class TestCallbacks:
     async def test_no_answer_within_send_timeout_ends_the_wait_and_not_the_session(self) -> None:
         binding = json_rpc_binding(send_timeout=0.05)
         async with serving_json_rpc(ShopService, Shop, binding=binding) as (host, (peer,)):
-            assert (await refusal(peer, "ask", {"sku": "x"}))["code"] == -32000
+            assert (await refusal(peer, "ask", {"sku": "x"}))["code"] == FAULT_NUMBERS[FaultCode.TIMED_OUT]
             late = (await peer.hears("confirm"))["id"]
             await peer.send(jsonrpc="2.0", id=late, result=True)
             assert await peer.call("add", 1) == 11

@@ -15,7 +15,7 @@ def blocks(opening: str) -> list[str]:
 
 
 async def test_the_client_prints_what_the_document_says(tmp_path: Path) -> None:
-    (shop, client), (yaml,) = blocks("```python"), blocks("```yaml")
+    (shop, client, _), (yaml,) = blocks("```python"), blocks("```yaml")
     (printed,) = blocks("It prints:\n\n```")
     (tmp_path / "shop.py").write_text(shop)
     (tmp_path / "client.py").write_text(client)

@@ -14,15 +14,45 @@ __all__ = ("Binding",)
 
 
 class Binding(Protocol):
-    """How an endpoint is carried. Endpoints that name the same binding share one object. WCF: Binding."""
+    """How an endpoint is carried; frozen. Endpoints that name the same binding share one object.
 
-    name: str
-    open_timeout: Seconds
-    close_timeout: Seconds
-    send_timeout: Seconds
-    receive_timeout: Seconds
-    encoding: MessageEncoding
-    transport: Transport
+    WCF: Binding.
+    """
+
+    @property
+    def name(self) -> str:
+        """What a configuration calls it, or nothing."""
+        ...
+
+    @property
+    def open_timeout(self) -> Seconds:
+        """s until a handshake that waits is refused."""
+        ...
+
+    @property
+    def close_timeout(self) -> Seconds:
+        """s for the closing handshake."""
+        ...
+
+    @property
+    def send_timeout(self) -> Seconds:
+        """s for a send to make progress, and for a reply."""
+        ...
+
+    @property
+    def receive_timeout(self) -> Seconds:
+        """s until a session without messages is closed."""
+        ...
+
+    @property
+    def encoding(self) -> MessageEncoding:
+        """How messages become payloads."""
+        ...
+
+    @property
+    def transport(self) -> Transport:
+        """How payloads travel."""
+        ...
 
     def check(self, contract: ContractDescription) -> None:
         """Refuse, when the host opens, a contract that this binding cannot carry.

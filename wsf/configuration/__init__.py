@@ -17,15 +17,29 @@ from attrs import field, frozen
 
 from wsf.configuration.bounds import MAX_BYTES, MAX_PROBLEMS
 from wsf.configuration.certificates import certificate_problems, certificate_warnings, with_whole_paths
+from wsf.configuration.client_behaviors import client_problems, client_warnings, clients_with_whole_paths
 from wsf.configuration.document import Document, Problem
 from wsf.configuration.model import ServiceModel
 from wsf.configuration.references import check
-from wsf.configuration.resolved import ConfiguredEndpoint, ConfiguredService, resolve
+from wsf.configuration.resolved import (
+    ConfiguredClientEndpoint,
+    ConfiguredEndpoint,
+    ConfiguredService,
+    resolve,
+)
 from wsf.configuration.structure import Structure, structure
 from wsf.configuration.words import listing
 from wsf.errors import ConfigurationError
 
-__all__ = ("Configuration", "ConfiguredEndpoint", "ConfiguredService", "ServiceModel", "load", "notations")
+__all__ = (
+    "Configuration",
+    "ConfiguredClientEndpoint",
+    "ConfiguredEndpoint",
+    "ConfiguredService",
+    "ServiceModel",
+    "load",
+    "notations",
+)
 
 #: suffixes beside a notation's own: App.config is WCF's name for an XML file
 OTHER_SUFFIXES: Final = {"config": "xml", "yml": "yaml"}
@@ -40,12 +54,14 @@ class Configuration:
         model: What it says.
         services: What a host needs of it, every name followed.
         warnings: ``file:line:column: text``, for what has no effect.
+        client_endpoints: What a client needs of it.
     """
 
     file: str = field(eq=False)
     model: ServiceModel
     services: tuple[ConfiguredService, ...]
     warnings: tuple[str, ...] = field(eq=False)
+    client_endpoints: tuple[ConfiguredClientEndpoint, ...] = ()
 
 
 def load(path: str | PathLike[str], *, check_only: bool = False) -> Configuration:
@@ -79,13 +95,25 @@ def notations() -> dict[str, str]:
 
 def _configuration(document: Document, found: Structure[ServiceModel]) -> Configuration:
     model = found.model or ServiceModel()
-    services, problems = resolve(model, document)
-    _raise(document, [*problems, *certificate_problems(model, services, document)])
+    resolution = resolve(model, document)
+    services = resolution.services
+    _raise(
+        document,
+        [
+            *resolution.problems,
+            *certificate_problems(model, services, document),
+            *client_problems(model, document),
+        ],
+    )
     not_imported = [node.at_key(f"{node.key} is not imported, so not checked") for node in found.externals]
-    unused = certificate_warnings(model, services, document)
+    unused = [*certificate_warnings(model, services, document), *client_warnings(model, services, document)]
     warnings = [*document.warnings, *found.warnings, *not_imported, *unused]
     return Configuration(
-        document.file, model, with_whole_paths(services, document), _lines(document, warnings)
+        document.file,
+        model,
+        with_whole_paths(services, document),
+        _lines(document, warnings),
+        clients_with_whole_paths(resolution.client_endpoints, document),
     )
 
 

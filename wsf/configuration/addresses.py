@@ -7,7 +7,7 @@ from attrs import frozen
 
 from wsf.configuration.words import quoted
 
-__all__ = ("Address", "absolute", "is_relative", "joined")
+__all__ = ("HTTP_SCHEMES", "Address", "absolute", "connectable", "is_relative", "joined")
 
 #: what browsers write for what WCF and wsf listen on
 HTTP_SCHEMES: Final = {"ws": "http", "wss": "https"}
@@ -48,6 +48,29 @@ def absolute(text: str) -> Address:
     if port is not None and port > MAX_PORT:
         raise ValueError(f"{quoted(text)} has a port over {MAX_PORT}")
     return Address(scheme, found["host"], port, found["path"] or "")
+
+
+def connectable(text: str) -> str:
+    """What a client connects to: ``ws://`` or ``wss://``, which may be written as what it listens on.
+
+    Raises:
+        ValueError: It is none; the text is the end of the sentence ``address: ...``.
+    """
+    address, mark, query = text.partition("?")
+    scheme, separator, rest = address.partition("://")
+    http = HTTP_SCHEMES.get(scheme.lower(), scheme.lower())
+    try:
+        parts = absolute(f"{http}{separator}{rest}")
+    except ValueError:
+        raise ValueError(f"{quoted(text)} is not an address: write ws://host:port/path") from None
+    web_socket = {listens: connects for connects, listens in HTTP_SCHEMES.items()}.get(parts.scheme)
+    if web_socket is None or re.search(r"[\s#]", query):
+        raise ValueError(f"{quoted(text)} is not an address: write ws://host:port/path")
+    if parts.host in ("+", "*"):
+        raise ValueError(f"{quoted(text)} is every interface of a host: name the one to connect to")
+    if parts.port == 0:
+        raise ValueError(f"{quoted(text)} has the port 0: that is any free one, for who listens")
+    return f"{web_socket}://{rest}{mark}{query}"
 
 
 def is_relative(text: str) -> bool:

@@ -10,17 +10,27 @@ from typing import Any, Final, NewType
 
 from attrs import Attribute, field, frozen, validators
 
-from wsf.behaviors import CallbackSettings, OutboxSettings, ServiceDebug, ServiceMetadata, ServiceThrottling
+from wsf.behaviors import (
+    CallbackSettings,
+    OutboxSettings,
+    ServiceDebug,
+    ServiceMetadata,
+    ServiceThrottling,
+    StreamSettings,
+)
 from wsf.bindings import Binding
 from wsf.configuration.outside import check_name
-from wsf.credentials import ServiceCredentials
+from wsf.credentials import ClientCredentials, ServiceCredentials
 from wsf.draining import DrainSettings
+from wsf.reconnecting import ReconnectSettings
 from wsf.settings import Seconds, no_effect, refused
 
 __all__ = (
     "BehaviorExtensions",
     "BehaviorsElement",
     "Bindings",
+    "ClientElement",
+    "ClientEndpointElement",
     "DataContractSerializerElement",
     "EndpointBehaviorElement",
     "EndpointElement",
@@ -155,7 +165,7 @@ class ServiceAuthenticationElement:
 
 @frozen
 class ServiceBehaviorElement:
-    """How a service behaves. WCF: ServiceBehaviorElement; ``outbox`` and ``callbacks`` are wsf's own.
+    """How a service behaves. WCF: ServiceBehaviorElement; ``outbox``, ``callbacks``, ``streams`` are wsf's.
 
     Attributes:
         behaviors: Those from outside; for all services that name this element, the same objects.
@@ -168,6 +178,7 @@ class ServiceBehaviorElement:
     service_metadata: ServiceMetadata = field(factory=ServiceMetadata)
     outbox: OutboxSettings = field(factory=OutboxSettings)
     callbacks: CallbackSettings = field(factory=CallbackSettings)
+    streams: StreamSettings = field(factory=StreamSettings)
     service_credentials: ServiceCredentials = field(factory=ServiceCredentials)
     service_authentication_manager: ServiceAuthenticationElement = ServiceAuthenticationElement()
     data_contract_serializer: DataContractSerializerElement = DataContractSerializerElement()
@@ -181,13 +192,24 @@ class ServiceBehaviorElement:
 
 @frozen
 class EndpointBehaviorElement:
-    """How an endpoint behaves: nothing yet. WCF: EndpointBehaviorElement."""
+    """How a client's endpoint behaves; a service's says so in its service behavior.
+
+    Attributes:
+        client_credentials: Certificates, for ``httpsTransport``.
+        reconnect: How a channel comes back whose link was lost; without it, it does not. Not in WCF.
+        outbox, callbacks: The bounds of what waits for the service, and of calls to it. Not in WCF.
+
+    WCF: EndpointBehaviorElement.
+    """
 
     name: str = ""
+    client_credentials: ClientCredentials | None = None
+    reconnect: ReconnectSettings | None = None
+    outbox: OutboxSettings | None = None
+    callbacks: CallbackSettings | None = None
     data_contract_serializer: DataContractSerializerElement = DataContractSerializerElement()
     callback_debug: Any = no_effect("it is for clients", default=None)
     callback_timeouts: Any = no_effect("there are no transactions", default=None)
-    client_credentials: Any = no_effect("it is for clients", default=None)
     client_via: Any = no_effect("it is for clients", default=None)
     dispatcher_synchronization: Any = refused("@service_behavior says how calls are let in", default=None)
     enable_web_script: Any = refused("there is no AJAX endpoint", default=None)
@@ -229,6 +251,38 @@ class BehaviorsElement:
     endpoint_behaviors: tuple[EndpointBehaviorElement, ...] = ()
 
 
+@frozen(kw_only=True)
+class ClientEndpointElement:
+    """One way to a service. WCF: ChannelEndpointElement.
+
+    Attributes:
+        address: ``ws://`` or ``wss://``.
+        binding, binding_configuration: As for a service's endpoint.
+        contract: The contract's configuration name, or its Python name.
+        name: What ``DuplexChannelFactory.from_configuration`` calls it, where a contract has several.
+        behavior_configuration: An endpoint behavior's name; empty is the one without a name.
+    """
+
+    address: str
+    binding: str
+    binding_configuration: str = ""
+    contract: str
+    name: str = ""
+    behavior_configuration: str = ""
+    identity: Any = no_effect(_NO_SOAP_SECURITY, default=None)
+    headers: Any = refused("give headers by a token provider", default=None)
+    kind: str = refused(_NO_STANDARD_ENDPOINTS, default="")
+    endpoint_configuration: str = refused(_NO_STANDARD_ENDPOINTS, default="")
+
+
+@frozen
+class ClientElement:
+    """The services that are called. WCF: ClientSection."""
+
+    endpoints: tuple[ClientEndpointElement, ...] = ()
+    metadata: Any = no_effect(_NO_WSDL, default=None)
+
+
 @frozen
 class ServiceModel:
     """What a file says. WCF: ServiceModelSectionGroup (``system.serviceModel``)."""
@@ -236,7 +290,7 @@ class ServiceModel:
     services: tuple[ServiceElement, ...] = ()
     bindings: Bindings = field(factory=lambda: Bindings({}))
     behaviors: BehaviorsElement = BehaviorsElement()
-    client: Any = no_effect("a host calls nobody", default=None)
+    client: ClientElement = ClientElement()
     diagnostics: Any = no_effect("the log is Python's logging; counts are host.counters()", default=None)
     machine_settings: Any = no_effect("the process is its own machine", default=None)
     service_hosting_environment: Any = no_effect("there is no IIS: a host runs by itself", default=None)

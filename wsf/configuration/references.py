@@ -10,14 +10,14 @@ import attrs
 from attrs import frozen
 
 from wsf import families
-from wsf.configuration.addresses import absolute, is_relative, joined
+from wsf.configuration.addresses import HTTP_SCHEMES, absolute, connectable, is_relative, joined
 from wsf.configuration.document import Document, Node, Problem
 from wsf.configuration.model import NOT_IN_WSF, EndpointElement, ServiceBehaviorElement
 from wsf.configuration.outside import Names, names_in
 from wsf.configuration.shapes import Misfit, items
 from wsf.configuration.words import camel_case, did_you_mean, listing, nearest, quoted
 
-__all__ = ("address_problem", "check")
+__all__ = ("address_problem", "check", "connection_problem")
 
 _CONFIGURATION: Final = "bindingConfiguration"
 _BEHAVIOR_KEYS: Final = frozenset(camel_case(field.name) for field in attrs.fields(ServiceBehaviorElement))
@@ -58,6 +58,11 @@ def check(document: Document) -> Iterator[Problem]:
     )
     for service in _listed(services):
         yield from _service(service, known)
+    client = root.get("client")
+    endpoints = client.get("endpoints") if client is not None else None
+    yield from _doubles(_listed(endpoints))
+    for endpoint in _listed(endpoints):
+        yield from _client_endpoint(endpoint, known)
 
 
 def address_problem(address: str, bases: Mapping[str, str], scheme: str | None) -> str | None:
@@ -80,6 +85,22 @@ def address_problem(address: str, bases: Mapping[str, str], scheme: str | None) 
     if scheme in (None, found):
         return None
     return f"{quoted(address)} begins with {found}://, but the binding's transport listens on {scheme}://"
+
+
+def connection_problem(address: str, scheme: str | None) -> str | None:
+    """What is wrong with the address of a client's endpoint, if anything is.
+
+    Args:
+        scheme: That of the binding's transport; None when it is not known.
+    """
+    try:
+        found = connectable(address).partition(":")[0]
+    except ValueError as error:
+        return str(error)
+    if scheme in (None, HTTP_SCHEMES[found]):
+        return None
+    spoken = {listens: connects for connects, listens in HTTP_SCHEMES.items()}.get(str(scheme), scheme)
+    return f"{quoted(address)} begins with {found}://, but the binding's transport speaks {spoken}://"
 
 
 def _extensions(extensions: Node | None) -> Iterator[Problem]:
@@ -145,6 +166,17 @@ def _service(service: Node, known: _Known) -> Iterator[Problem]:
         yield from _binding(endpoint, known)
         if not wrong_bases and not _is_mistyped(endpoint, "address", _ENDPOINT_KEYS):
             yield from _address(endpoint, _chosen(endpoint, known), bases, taken)
+
+
+def _client_endpoint(endpoint: Node, known: _Known) -> Iterator[Problem]:
+    yield from _named(endpoint, "behaviorConfiguration", known.endpoint_behaviors)
+    yield from _binding(endpoint, known)
+    address = endpoint.get("address")
+    if address is None or not isinstance(address.tree, str) or not address.tree:
+        return  # said where the model is made
+    problem = connection_problem(address.tree, _scheme(_chosen(endpoint, known)))
+    if problem is not None:
+        yield address.at_value(f"address: {problem}")
 
 
 def _base_addresses(

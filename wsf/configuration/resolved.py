@@ -13,6 +13,7 @@ from wsf.bindings import Binding
 from wsf.configuration.addresses import absolute, is_relative, joined
 from wsf.configuration.document import Document, Path, Problem
 from wsf.configuration.model import (
+    ClientEndpointElement,
     EndpointBehaviorElement,
     EndpointElement,
     HostElement,
@@ -20,9 +21,9 @@ from wsf.configuration.model import (
     ServiceElement,
     ServiceModel,
 )
-from wsf.configuration.references import address_problem
+from wsf.configuration.references import address_problem, connection_problem
 
-__all__ = ("ConfiguredEndpoint", "ConfiguredService", "resolve")
+__all__ = ("ConfiguredClientEndpoint", "ConfiguredEndpoint", "ConfiguredService", "Resolution", "resolve")
 
 _AUTHENTICATION: Final = ("serviceAuthenticationManager", "serviceAuthenticationManagerType")
 
@@ -39,6 +40,27 @@ class ConfiguredEndpoint:
         contract: What the file calls it: a configuration name or a Python name.
         name: Empty if the file gives none.
         behavior: The one it names, or the one without a name, or WCF's defaults.
+        place: ``file:line:column``, for messages.
+    """
+
+    address: str
+    binding: Binding
+    contract: str
+    name: str
+    behavior: EndpointBehaviorElement
+    place: str = field(eq=False)
+
+
+@frozen
+class ConfiguredClientEndpoint:
+    """One way to a service.
+
+    Attributes:
+        address: As the file has it: ``ws://`` or ``wss://``.
+        binding: Shared with all endpoints that name it, a service's too.
+        contract: What the file calls it: a configuration name or a Python name.
+        name: Empty if the file gives none.
+        behavior: The one it names, or the one without a name, or the defaults.
         place: ``file:line:column``, for messages.
     """
 
@@ -71,11 +93,22 @@ class ConfiguredService:
     authentication_place: str = field(default="", eq=False)
 
 
-def resolve(model: ServiceModel, document: Document) -> tuple[tuple[ConfiguredService, ...], list[Problem]]:
-    """The services of a model, and what of them could not be known before its objects were there."""
+@frozen
+class Resolution:
+    """A model with every name followed, and what could not be known before its objects were there."""
+
+    services: tuple[ConfiguredService, ...]
+    client_endpoints: tuple[ConfiguredClientEndpoint, ...]
+    problems: list[Problem]
+
+
+def resolve(model: ServiceModel, document: Document) -> Resolution:
+    """The services and the client's endpoints of a model."""
     resolver = _Resolver(model, document)
     services = tuple(resolver.service(position, service) for position, service in enumerate(model.services))
-    return services, resolver.problems
+    endpoints = enumerate(model.client.endpoints)
+    clients = tuple(resolver.client_endpoint(position, endpoint) for position, endpoint in endpoints)
+    return Resolution(services, clients, resolver.problems)
 
 
 class _Resolver:
@@ -111,6 +144,24 @@ class _Resolver:
             authentication_place=self._authentication_place(behavior),
         )
 
+    def client_endpoint(self, position: int, endpoint: ClientEndpointElement) -> ConfiguredClientEndpoint:
+        """One endpoint of the client, the ``position``-th of its file."""
+        binding, path = self._binding(endpoint), ("client", "endpoints", position)
+        scheme: str | None = getattr(binding.transport, "scheme", None)
+        problem = connection_problem(endpoint.address, scheme)
+        if problem is not None:
+            place = self._document.entries[(*path, "address")].value
+            self.problems.append(Problem(place, f"address: {problem}"))
+        behaviors = self._model.behaviors.endpoint_behaviors
+        return ConfiguredClientEndpoint(
+            address=endpoint.address,
+            binding=binding,
+            contract=endpoint.contract,
+            name=endpoint.name,
+            behavior=_chosen(behaviors, endpoint.behavior_configuration) or EndpointBehaviorElement(),
+            place=self._place(*path, "contract"),
+        )
+
     def _authentication_place(self, behavior: ServiceBehaviorElement | None) -> str:
         if (
             behavior is None
@@ -120,7 +171,7 @@ class _Resolver:
         position = self._model.behaviors.service_behaviors.index(behavior)
         return self._place("behaviors", "serviceBehaviors", position, *_AUTHENTICATION)
 
-    def _binding(self, endpoint: EndpointElement) -> Binding:
+    def _binding(self, endpoint: EndpointElement | ClientEndpointElement) -> Binding:
         binding = _chosen(self._model.bindings.get(endpoint.binding, ()), endpoint.binding_configuration)
         if binding is None:
             make: Callable[[], Binding] = families.find("bindings", endpoint.binding)

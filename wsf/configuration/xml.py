@@ -37,7 +37,7 @@ LISTS: Final = {
 }
 
 #: items that stand in their owner without a list around them: (owner, item) -> the list's key
-BARE_ITEMS: Final = {("service", "endpoint"): "endpoints"}
+BARE_ITEMS: Final = {("service", "endpoint"): "endpoints", ("client", "endpoint"): "endpoints"}
 
 #: lists whose items are one text -> the attribute that has it
 TEXT_ITEMS: Final = {"baseAddresses": "baseAddress"}

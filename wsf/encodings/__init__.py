@@ -22,6 +22,9 @@ class MessageEncoding(Protocol):
     #: whether a call's reply and faults have a place on this wire
     carries_replies: ClassVar[bool]
 
+    #: whether a message with CANCEL_ACTION has a place on this wire
+    carries_cancellation: ClassVar[bool]
+
     #: the kind of frame that all its messages leave in; None: each message's own
     frame_type: ClassVar[MessageType | None]
 
@@ -49,8 +52,10 @@ class MessageEncoding(Protocol):
         """Whether a message that no operation takes and nobody waits for may be passed over."""
         ...
 
-    def decode(self, payload: bytes, message_type: MessageType, properties: Mapping[str, object]) -> Message:
-        """The message in one payload.
+    def decode(
+        self, payload: bytes, message_type: MessageType, properties: Mapping[str, object]
+    ) -> Message | tuple[Message, ...]:
+        """The message in one payload, or those in it, in order.
 
         One that wants an answer and is no request has a ``message_id`` and a ``fault``: the answer.
 
@@ -60,8 +65,11 @@ class MessageEncoding(Protocol):
         """
         ...
 
-    def encode(self, message: Message) -> bytes:
-        """The payload of one message.
+    def encode(self, message: Message) -> bytes | None:
+        """The payload of one message; None: it goes with another one, later.
+
+        A ``message_id`` comes back as ``relates_to``, as the object that ``decode`` made: it may know more
+        than its bytes say.
 
         Raises:
             ValueError: The message cannot be sent as what it says it is: the service's own mistake.

@@ -52,6 +52,7 @@ class ByteStreamMessageEncoding:
     """The body as it is. WCF: ByteStreamMessageEncodingBindingElement."""
 
     carries_replies: ClassVar[bool] = False
+    carries_cancellation: ClassVar[bool] = False
     frame_type: ClassVar[MessageType | None] = None
     body_style: ClassVar[BodyStyle] = BodyStyle.BARE
 
@@ -73,6 +74,7 @@ class ByteStreamMessageEncoding:
             ContractError: An operation needs a reply, an action, or more than one parameter.
         """
         for operation in contract.operations:
+            self._refuse_stream(contract, operation)
             if not operation.is_one_way and operation.action != WILDCARD_ACTION:
                 raise ContractError(_no_reply(contract, operation))
             self._check_parameters(contract, operation)
@@ -80,6 +82,7 @@ class ByteStreamMessageEncoding:
                 raise ContractError(_unreachable(contract, operation))
         if contract.callback is not None:
             for operation in contract.callback.operations:
+                self._refuse_stream(contract.callback, operation)
                 if not operation.is_one_way:
                     raise ContractError(_no_reply(contract.callback, operation))
                 self._check_parameters(contract.callback, operation, required=1)
@@ -113,6 +116,14 @@ class ByteStreamMessageEncoding:
         if message.message_type is MessageType.TEXT:
             message.body.decode()
         return message.body
+
+    def _refuse_stream(self, contract: ContractDescription, operation: OperationDescription) -> None:
+        if operation.is_streaming:
+            where = f"{contract.contract_type.__qualname__}.{operation.method} ({operation.location})"
+            raise ContractError(
+                f"{where} streams, which byteStreamMessageEncoding cannot carry: use {_others()}, or send "
+                f"the values by a one-way callback"
+            )
 
     def _check_parameters(
         self, contract: ContractDescription, operation: OperationDescription, required: int = 0

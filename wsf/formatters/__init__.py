@@ -1,5 +1,6 @@
 """Formatters: an operation's parameters and result <-> a message's body.
 
+``streamed`` has what streams say of themselves, beside their operation's formatter, which has their values.
 ``raw``: the operation takes and returns messages. ``bare``: the body is the one parameter. ``wrapped``: the
 body holds the parameters, in order or by name. Which of the last two it is, an encoding's body style says.
 WCF: IDispatchMessageFormatter, IClientMessageFormatter, WebMessageBodyStyle.
@@ -28,7 +29,7 @@ class MessageFormatter(Protocol):
         ...
 
     def serialize_reply(self, result: Any) -> Message:
-        """The reply with a result.
+        """The reply with a result; of what streams, one value.
 
         Raises:
             ValueError, TypeError: The result cannot be written as what the contract promises.
@@ -44,7 +45,7 @@ class MessageFormatter(Protocol):
         ...
 
     def deserialize_reply(self, message: Message) -> Any:
-        """The result in a reply.
+        """The result in a reply; of what streams, one value.
 
         Raises:
             SerializationError: The body does not hold it.
@@ -82,6 +83,8 @@ def formatter_for(
 def _raw(types: list[Any], operation: OperationDescription) -> MessageFormatter:
     from wsf.formatters.raw import RawFormatter  # noqa: PLC0415 - one place for all three
 
+    if operation.is_streaming:
+        raise ContractError("a stream has data contracts or plain values: no wsf.Message goes in or out")
     if len(types) > 1 or types not in ([], [Message]) or operation.result not in (NoneType, Message):
         raise ContractError(
             "a wsf.Message is the whole body: it must be the only parameter, and what comes back must be a "

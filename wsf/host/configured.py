@@ -143,6 +143,7 @@ def _host(
             throttling=behavior.service_throttling,
             outbox=behavior.outbox,
             callbacks=behavior.callbacks,
+            streams=behavior.streams,
             debug=behavior.service_debug,
             credentials=behavior.service_credentials,
             authenticate=authenticate,

@@ -18,6 +18,7 @@ from wsf.behaviors import (
     OutboxSettings,
     ServiceDebug,
     ServiceThrottling,
+    StreamSettings,
     behavior_of,
 )
 from wsf.bindings import Binding
@@ -54,8 +55,9 @@ from wsf.host.endpoints import (
 )
 from wsf.host.life import HostLife
 from wsf.host.snapshot import snapshot
+from wsf.implementation import implementation_of
 from wsf.instancing import Instancing
-from wsf.reflection import check_at_open, contracts_of, implementation_of
+from wsf.reflection import check_at_open, contracts_of
 from wsf.throttling import UNLIMITED, Gate
 from wsf.transports import Authenticate, Entrance, Listener, descriptor_limit
 
@@ -82,7 +84,7 @@ class ServiceHost(HostLife):
 
     Args:
         service: A class, instantiated as its ``@service_behavior`` says; or, for SINGLE, an object.
-        throttling, outbox, callbacks: The service behavior's bounds.
+        throttling, outbox, callbacks, streams: The service behavior's bounds.
         debug: Whether callers are told what went wrong inside.
         behaviors: Extensions for this host, after those of ``@service_behavior``.
         credentials: The service behavior's certificates; endpoints over ``httpsTransport`` need one.
@@ -104,6 +106,7 @@ class ServiceHost(HostLife):
         throttling: ServiceThrottling | None = None,
         outbox: OutboxSettings | None = None,
         callbacks: CallbackSettings | None = None,
+        streams: StreamSettings | None = None,
         debug: ServiceDebug | None = None,
         behaviors: Sequence[Behavior] = (),
         credentials: ServiceCredentials | None = None,
@@ -124,6 +127,7 @@ class ServiceHost(HostLife):
         self._throttling = throttling or ServiceThrottling()
         self._outbox = outbox or OutboxSettings()
         self._callbacks = callbacks or CallbackSettings()
+        self._streams = streams or StreamSettings()
         self._includes_detail = self._behavior.include_exception_detail_in_faults or (
             debug is not None and debug.include_exception_detail_in_faults
         )
@@ -198,6 +202,7 @@ class ServiceHost(HostLife):
             instances=self._instances,
             outbox=self._outbox,
             callbacks=self._callbacks,
+            streams=self._streams,
             connections_pending=sum(
                 listener.pending for listener in {listener for listener, _ in self._entrances}
             ),
@@ -263,6 +268,7 @@ class ServiceHost(HostLife):
             self._behavior.strict_callbacks,
             self,
             schedule=FlushSchedule(self._outbox.linger),
+            streams=self._streams,
         )
         wires: dict[int, object] = {}
         for endpoint in self._endpoints:

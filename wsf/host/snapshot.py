@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 import attrs
 
-from wsf.behaviors import CallbackSettings, OutboxSettings
+from wsf.behaviors import CallbackSettings, OutboxSettings, StreamSettings
 from wsf.channel import DuplexSessionChannel
 from wsf.counters import Counters, Meter
 from wsf.throttling import Gate
@@ -22,6 +22,7 @@ def snapshot(
     instances: Gate,
     outbox: OutboxSettings,
     callbacks: CallbackSettings,
+    streams: StreamSettings,
     connections_pending: int,
 ) -> Counters:
     """What happened so far, what is going on in the open sessions, and the bounds of both."""
@@ -50,6 +51,8 @@ def snapshot(
         instances_waiting=instances.waiting,
         pending_calls=sum(len(channel.pending) for channel in channels),
         pending_calls_limit=callbacks.max_pending_calls,
+        streams=sum(len(channel.streams) for channel in channels),
+        streams_limit=streams.max_streams,
         read_ahead_messages=sum(len(channel.inbox) for channel in channels),
         read_ahead_bytes=sum(channel.inbox.size for channel in channels),
         read_ahead_max_messages=callbacks.max_read_ahead_messages,

@@ -4,6 +4,7 @@ One file, one class: ``httpTransport`` is ``http.py: HttpTransport``. A transpor
 connection to ``accept``; all that follows (session, order, outbox, errors) is the same for every transport.
 """
 
+import ssl
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any, ClassVar, Final, Protocol
 
@@ -18,7 +19,9 @@ __all__ = (
     "Accept",
     "Admit",
     "Authenticate",
+    "ClientConnection",
     "Connection",
+    "Destination",
     "Entrance",
     "Listener",
     "Transport",
@@ -50,6 +53,9 @@ class Connection(Protocol):
 
     #: the peer as ``host:port``, fit for a log line
     peer: str
+
+    #: what the peer is, for messages: a ``client``, or the ``service`` that this end is a client of
+    peer_kind: str
 
     #: what ``frame`` depends on beside its arguments: equal for connections that may share a frame
     framing: Hashable
@@ -122,6 +128,42 @@ class Connection(Protocol):
     def abort(self) -> None:
         """End now, without a word, and free what the kernel still holds for the peer. Never waits."""
         ...
+
+
+class ClientConnection(Connection, Protocol):
+    """A connection that was opened from here. The two ends differ in who begins, and in who lets go first."""
+
+    async def release(self) -> None:
+        """The session is over: wait a moment until nothing of the connection is open, and see to it."""
+        ...
+
+
+@frozen(kw_only=True)
+class Destination:
+    """Where a client wants to go, and what it says there.
+
+    Attributes:
+        url: ``ws://`` or ``wss://``, host, port, path and query string.
+        transport: The settings: sizes, keep-alive, subprotocol.
+        sub_protocols: Offered, in this order.
+        headers, query: More of the request, such as a token. What may hold a secret is not in ``repr``.
+        tls: How the service's certificate is checked, and ours shown; None: as the system does.
+        close_timeout: s until a peer that does not let go is aborted.
+    """
+
+    url: str = field(repr=False)
+    transport: Any
+    sub_protocols: tuple[str, ...] = field(default=(), repr=False)
+    headers: Mapping[str, str] = field(factory=dict[str, str], repr=False, hash=False)
+    query: Mapping[str, str] = field(factory=dict[str, str], repr=False, hash=False)
+    tls: ssl.SSLContext | None = None
+    close_timeout: float
+    meter: Meter
+
+    @property
+    def shown(self) -> str:
+        """The address as a message may show it: without its query string."""
+        return self.url.partition("?")[0]
 
 
 #: what a listener calls with each new connection; it returns when the session is over
@@ -253,4 +295,16 @@ class Transport(Protocol):
 
     def listener(self, host: str, port: int) -> Listener:
         """A listener for one site."""
+        ...
+
+    def for_client(self) -> "Transport":
+        """The same as a client has it: nothing that only a host does."""
+        ...
+
+    async def connect(self, destination: Destination) -> ClientConnection:
+        """Connect to a service. Whoever calls bounds the time.
+
+        Raises:
+            ConnectError: Nobody is there, or lets nobody in; which of them, says its class.
+        """
         ...

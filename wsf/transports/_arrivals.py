@@ -41,7 +41,7 @@ class QueuedMessages:
     __slots__ = ("_is_eof", "_messages", "_read")
 
     def __init__(self, queue: Any) -> None:
-        self._messages: Any = queue._buffer  # noqa: SLF001 - see the module
+        self._messages: Any = queue._buffer
         self._is_eof: Callable[[], bool] = queue.is_eof
         self._read: Callable[[], Coroutine[Any, Any, Any]] = queue.read
 
@@ -94,7 +94,7 @@ class BegunReceive:
 def arrivals_of(websocket: web.WebSocketResponse[Any]) -> Arrivals:
     """What arrives on a WebSocket that is prepared; from now on nobody else may ``receive``."""
     if _IS_AS_EXPECTED:
-        return QueuedMessages(websocket._reader)  # noqa: SLF001 - see the module
+        return QueuedMessages(websocket._reader)
     return BegunReceive(websocket.receive)
 
 

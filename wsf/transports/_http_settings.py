@@ -8,8 +8,9 @@ import os
 import ssl
 from enum import Enum
 from functools import cached_property
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 
+import attrs
 from attrs import field, frozen, validators
 
 from wsf.credentials import ServiceCredentials
@@ -17,6 +18,8 @@ from wsf.description import ContractDescription
 from wsf.errors import ContractError
 from wsf.families import word_of
 from wsf.settings import ByteCount, Seconds, no_effect, refused
+from wsf.transports import Destination
+from wsf.transports._client import ClientConnection, connect
 from wsf.transports._deflate import Deflate
 from wsf.transports._handshake import is_host_name, is_origin, is_token
 from wsf.transports._site import Site
@@ -206,3 +209,12 @@ class HttpTransportSettings:
     def listener(self, host: str, port: int) -> Site:
         """See ``Transport``."""
         return Site(host, port)
+
+    def for_client(self) -> Self:
+        """See ``Transport``: the notification of a new session is the host's."""
+        settings = attrs.evolve(self.web_socket_settings, create_notification_on_connection=False)
+        return attrs.evolve(self, web_socket_settings=settings)
+
+    async def connect(self, destination: Destination) -> ClientConnection:
+        """See ``Transport``."""
+        return await connect(destination)

@@ -1,6 +1,6 @@
 """One WebSocket: aiohttp's reader below, frames and the close handshake of our own above (RFC 6455).
 
-The law of this file: nobody waits for the peer but ``close``. A ``_Tap`` between asyncio's transport and
+The law of this file: nobody waits for the peer but ``close``. A ``Tap`` between asyncio's transport and
 aiohttp's protocol hears of every byte that arrives and of every full or empty write buffer.
 """
 
@@ -31,7 +31,7 @@ from wsf.transports._frames import (
 )
 from wsf.transports._keep_alive import KeepAlive
 from wsf.transports._sockets import unacknowledged
-from wsf.transports._tls import TlsTransport
+from wsf.transports._tap import Tap
 
 __all__ = ("ServerWebSocket", "WebSocketConnection")
 
@@ -75,79 +75,6 @@ class ServerWebSocket(web.WebSocketResponse[Literal[False]]):
         return False
 
 
-class _Tap(asyncio.Protocol):
-    """Passes everything on to aiohttp's protocol, and tells the connection what it needs to know."""
-
-    __slots__ = (
-        "_clock",
-        "_connection",
-        "_heard_at",
-        "_inner",
-        "_tls",
-        "_transport",
-        "is_deaf",
-        "is_full",
-        "lost",
-        "strip",
-    )
-
-    def __init__(self, transport: asyncio.Transport, connection: "WebSocketConnection") -> None:
-        self._transport = transport
-        self._connection = connection
-        self._inner: Any = transport.get_protocol()
-        self._clock = asyncio.get_running_loop().time
-        self._tls = transport if isinstance(transport, TlsTransport) else None
-        self._heard_at = self._clock()
-        self.is_full = False
-        self.is_deaf = False
-        self.strip: Callable[[bytes], bytes] | None = None
-        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        transport.set_protocol(self)  # first: the next line may call pause_writing
-        # full and empty, told at once: the outbox is the buffer; an application's own asyncio TLS, into which
-        # a host is mounted, calls a buffer of ``high`` bytes full, and one that is empty must not be
-        is_asyncio_tls = self._tls is None and transport.get_extra_info("sslcontext") is not None
-        transport.set_write_buffer_limits(high=1 if is_asyncio_tls else 0, low=0)
-
-    @property
-    def heard_at(self) -> float:
-        """The loop's time when the last byte arrived; over TLS half a record counts, too."""
-        return self._heard_at if self._tls is None else self._tls.heard_at
-
-    @property
-    def is_free(self) -> bool:
-        """Whether a ping would go out now, and its answer would be read."""
-        return not self.is_full and self._transport.is_reading()
-
-    def data_received(self, data: bytes) -> None:
-        self._heard_at = self._clock()
-        if not self.is_deaf:
-            self._inner.data_received(data if self.strip is None else self.strip(data))
-            self._connection.arrived()
-
-    def eof_received(self) -> bool | None:
-        passed_on: bool | None = self._inner.eof_received()
-        self._connection.arrived()
-        return passed_on
-
-    def pause_writing(self) -> None:
-        self.is_full = True
-        self._connection.on_filled()
-        self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        self.is_full = False
-        self._inner.resume_writing()
-        self._connection.on_drained()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.lost.done():
-            self.lost.set_result(None)
-        self.is_full = False
-        self._connection.on_drained()  # nobody waits for a socket that is gone
-        self._inner.connection_lost(exc)
-        self._connection.arrived()
-
-
 class WebSocketConnection:
     """A ``Connection`` over a WebSocket that has been accepted.
 
@@ -158,6 +85,8 @@ class WebSocketConnection:
         close_timeout: s until a peer that does not let go is aborted.
         max_message_size: Bytes; what a too big message's sender is told. aiohttp's reader knows it, too.
     """
+
+    peer_kind = "client"
 
     def __init__(
         self,
@@ -181,7 +110,7 @@ class WebSocketConnection:
         self._arrivals = arrivals_of(websocket)
         self._transport = transport
         self._loop = asyncio.get_running_loop()
-        self._tap = _Tap(transport, self)
+        self._tap = Tap(transport, self)
         self._tap.lost.add_done_callback(lambda _: self._on_lost())
         self._meter = meter
         self._close_timeout = close_timeout
@@ -311,15 +240,14 @@ class WebSocketConnection:
         if self._close_sent is None:
             self.on_drained()  # what was accepted for this client still goes out before our close frame
             self._send_close(code or None, "")
-        # the server lets go of TCP first (RFC 6455 section 7.1.1)
-        self._transport.close()
+        self._let_go()
         self._finish(ConnectionClosedError(code or CloseCode.NO_STATUS, reason, clean=True))
         if math.isfinite(self._close_timeout):
             held = self._loop.call_later(self._close_timeout, self._abort_if_held)
             self._tap.lost.add_done_callback(lambda _: held.cancel())
 
     def _read_to_the_end(self) -> None:
-        """From now on what comes is thrown away up to the peer's close frame, whether anybody takes it or not."""
+        """From now on what comes is thrown away up to the peer's close frame, whoever takes it."""
         told = self.arrived
 
         def look() -> None:
@@ -329,6 +257,10 @@ class WebSocketConnection:
 
         self.arrived = look
         look()
+
+    def _let_go(self) -> None:
+        """The server lets go of TCP first (RFC 6455 section 7.1.1)."""
+        self._transport.close()
 
     async def _linger(self) -> None:
         """Let the peer see the close frame: half-close, then read and throw away until it lets go."""
