@@ -50,7 +50,7 @@ _numbers = itertools.count(1)
 class DuplexSessionChannel(ChannelLife):
     """One client's session. WCF: IDuplexSessionChannel, IContextChannel, ICommunicationObject.
 
-    Any task may send, request, close or abort; ``take`` is the dispatcher's alone.
+    Any task may send, request, close or abort; the ``inbox`` is the dispatcher's alone.
 
     Args:
         connection: Open already: the transport accepted it.
@@ -60,7 +60,7 @@ class DuplexSessionChannel(ChannelLife):
         streams: The bounds of its streams.
         strict_callbacks: WCF's rule: an operation that the session waits for may not wait for its answer.
         screen: Asked for each message that is read past: what of it shall wait; None: it has been answered.
-        ready: Called when ``take`` has said that there is nothing, and now there is.
+        ready: Called when the inbox has said that there is nothing to take, and now there is.
 
     Attributes:
         state: Read it before a send that may not fail.
@@ -120,7 +120,8 @@ class DuplexSessionChannel(ChannelLife):
         self._operation_timeout = binding.send_timeout
         self._strict_callbacks = strict_callbacks
         self.wire = wire if connection.framing is None else (wire, connection.framing)
-        self._notifies = binding.transport.notifies_on_connection
+        if binding.transport.notifies_on_connection:
+            self.inbox.announce(Message(None, action=ON_OPEN_ACTION, properties=connection.properties))
         self._idle = IdleWatch(
             binding.receive_timeout,
             lambda: self.running_operations > 0 or self.streams.are_asked,
@@ -254,20 +255,6 @@ class DuplexSessionChannel(ChannelLife):
             raise
         finally:
             self.pending.remove(call)
-
-    def take(self) -> Arrival | None:
-        """The next message that has come; the connect notification first, if the transport is to give one.
-
-        None: there is none; ``ready`` will be called.
-
-        Raises:
-            ConnectionClosedError: The session's end.
-            ProtocolError: The peer broke a rule; ``close`` with its ``close_code``.
-        """
-        if self._notifies:
-            self._notifies = False
-            return Arrival(Message(None, action=ON_OPEN_ACTION, properties=self._connection.properties))
-        return self.inbox.take()
 
     async def _reply(self, call: PendingCall, within: float | None) -> Message:
         timeout, turn = self.operation_timeout if within is None else within, call.turn

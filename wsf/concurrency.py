@@ -80,7 +80,8 @@ class Turn:
         if not lock.try_enter():
             return False
         self._lock = lock
-        self._take(lock)
+        if lock.limit == 1:
+            lock.holder = self
         return True
 
     async def begin(self, lock: InstanceLock) -> None:

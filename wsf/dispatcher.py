@@ -186,12 +186,12 @@ class Dispatcher:
                 self._pump.rest()
             session.channel.forget()
 
-    async def _step(self, session: Session) -> None:
+    async def _step(self, session: Session, worker: "asyncio.Task[Any]") -> None:
         """Serve what has come, and note how the session ends, when somebody has had enough. For the pump."""
         if session.over.done():
             return
         end: CloseStatus | ConnectionClosedError | None = None
-        session.worker = asyncio.current_task()
+        session.worker = worker
         try:
             end = await self._serve_some(session)
         except ConnectionClosedError as closed:
@@ -211,13 +211,13 @@ class Dispatcher:
 
     async def _serve_some(self, session: Session) -> CloseStatus | None:
         """Dispatch what has come, as much as may be in a row."""
-        channel = session.channel
+        channel, inbox, outbox = session.channel, session.channel.inbox, session.channel.outbox
         for _ in range(MESSAGES_PER_TURN):
             # while the host closes, operations that run still get their client's answers
-            if session.closing is not None and not (len(channel.inbox) or channel.running_operations):
+            if session.closing is not None and not (len(inbox) or channel.running_operations):
                 await session.tasks_end()
                 return session.closing
-            arrival = channel.take()
+            arrival = inbox.take()
             if arrival is None:
                 return None
             if session.closing is None or arrival.is_answered:
@@ -226,9 +226,9 @@ class Dispatcher:
                     return end
             elif arrival.message.message_id is not None:
                 session.answer(arrival.message, _TOO_LATE)
-            if channel.outbox.is_filling:  # who does not take its answers is not asked for more
-                channel.inbox.read_on()
-                await channel.outbox.relieve()
+            if outbox.is_filling:  # who does not take its answers is not asked for more
+                inbox.read_on()
+                await outbox.relieve()
         self._pump.put(session.step)
         return None
 

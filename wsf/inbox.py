@@ -129,6 +129,10 @@ class Inbox:
         """Whether nothing more is read past."""
         return len(self._waiting) >= self.max_messages or self.size >= self.max_bytes
 
+    def announce(self, message: Message) -> None:
+        """Give this out first: the connect notification, before anything has been taken."""
+        self._next = Arrival(message)
+
     def take(self) -> Arrival | None:
         """The next message that is no reply; None: ``ready`` will be called. For the dispatcher alone.
 

@@ -7,7 +7,7 @@ is made once. WCF: System.ServiceModel.Channels.Message, without its states.
 from collections.abc import Callable, Hashable, Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, TypeVar, overload
+from typing import Any, ClassVar, Final, TypeVar, cast, overload
 
 from attrs import Factory, field, frozen
 
@@ -90,7 +90,25 @@ class MessageFault:
     number: int | None = None
 
 
-_new: Final = object.__new__
+class _Received:
+    """A message that comes, while it is made: one for each, so its attributes are just set."""
+
+    def __init__(
+        self,
+        body: bytes,
+        message_type: MessageType,
+        action: str | None,
+        properties: Mapping[str, object],
+        message_id: str | bytes | None,
+    ) -> None:
+        self.body = body
+        self.fault = None
+        self.message_type = message_type
+        self.action = action
+        self.properties = properties
+        self.message_id = message_id
+        self.relates_to = None
+        self.encodings: dict[Hashable, bytes] = {}
 
 
 def _default_type(message: "Message") -> MessageType:
@@ -152,19 +170,10 @@ class Message:
         properties: Mapping[str, object],
         message_id: str | bytes | None = None,
     ) -> "Message":
-        """What the constructor makes, without its checks and defaults: for encodings, one for each that comes."""
-        message = _new(cls)
-        message.__dict__.update(
-            body=body,
-            fault=None,
-            message_type=message_type,
-            action=action,
-            properties=properties,
-            message_id=message_id,
-            relates_to=None,
-            encodings={},
-        )
-        return message
+        """What the constructor makes, without its checks and defaults: for encodings."""
+        message: Any = _Received(body, message_type, action, properties, message_id)
+        message.__class__ = cls  # from here on it is frozen
+        return cast("Message", message)
 
     @property
     def is_empty(self) -> bool:

@@ -221,7 +221,10 @@ class Outbox(WaitingMessages):
     @property
     def is_filling(self) -> bool:
         """Whether half of a bound is met: who fills it had better wait."""
-        return self.size * 2 > self.max_bytes or len(self) * 2 > self.max_messages
+        count = len(self._items)
+        return count > 0 and (
+            self.size * 2 > self.max_bytes or (count - self._dropped) * 2 > self.max_messages
+        )
 
     async def relieve(self) -> None:
         """Wait until it is filling no more, or closed: ``send_timeout`` ends a client that takes nothing."""
@@ -261,8 +264,11 @@ class Outbox(WaitingMessages):
             self._meter.count_drop(outlet.operation, "oldest")
 
     def _note_most(self) -> None:
-        self._size_most = max(self._size_most, self.size)
-        self._messages_most = max(self._messages_most, len(self))
+        size, count = self.size, len(self._items) - self._dropped
+        if size > self._size_most:  # noqa: PLR1730 - every write comes by, and max() is a call
+            self._size_most = size
+        if count > self._messages_most:  # noqa: PLR1730 - the same
+            self._messages_most = count
 
     def _overflow(self, outlet: Outlet | None = None) -> str:
         """Which bound a message has no room in."""

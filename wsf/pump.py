@@ -21,8 +21,8 @@ MESSAGES_PER_TURN: Final = 64
 #: tasks that are kept for the next time when nobody stands in line
 IDLE_TASKS: Final = 16
 
-#: what makes the next step of a session
-Step = Callable[[], Coroutine[Any, Any, None]]
+#: what makes the next step of a session, in the task that it is given
+Step = Callable[["asyncio.Task[None]"], Coroutine[Any, Any, None]]
 
 
 class MessagePump:
@@ -82,7 +82,7 @@ class MessagePump:
             ):  # who stands in line again meanwhile has its turn after the loop's others
                 if not line:
                     break
-                await line.popleft()()
+                await line.popleft()(task)
                 if task.cancelling() or contextvars.copy_context() != clean:
                     return  # what is left of that step ends with this task
             if len(self._resting) >= IDLE_TASKS:

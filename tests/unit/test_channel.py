@@ -194,7 +194,7 @@ async def test_closing_a_faulted_channel_aborts_and_says_so(given: Given) -> Non
 async def test_the_notification_comes_first_and_is_empty() -> None:
     given = Given(settings={"create_notification_on_connection": True})
     given.connection.say(b"hello")
-    first, second = [taken.message for _ in range(2) if (taken := given.channel.take()) is not None]
+    first, second = [taken.message for _ in range(2) if (taken := given.channel.inbox.take()) is not None]
     assert (first.is_empty, first.action) == (True, ON_OPEN_ACTION)
     assert second.get_body(bytes) == b"hello"
     given.channel.abort()
@@ -229,7 +229,7 @@ async def test_a_message_either_way_restarts_the_idle_time(way: str, clock: Cloc
             given.channel.send(TEXT)
         else:
             given.connection.say(b"x")
-            assert given.channel.take() is not None
+            assert given.channel.inbox.take() is not None
     assert given.channel.state is CommunicationState.OPENED
     given.channel.abort()
 
