@@ -60,7 +60,7 @@ struct slot { /* a message in flight */
 struct client {
     int fd, number, room, place, state, is_stalled, gone_errno, port;
     int64_t gone_at;
-    uint32_t seq;
+    uint32_t seq, asked, answered; /* calls: their ids count from FIRST_CALL */
     uint32_t *next, *absent; /* by sender of its room: what it must hear next, how many it has not heard */
     struct slot *slots;
     uint8_t *kept, *unsent, mask[4];
@@ -70,7 +70,7 @@ struct client {
 };
 
 static struct {
-    int rooms, size, senders, window, bytes, stall, concurrency, deflate, engine_io, sorted, idle, pid;
+    int rooms, size, senders, window, bytes, stall, concurrency, deflate, engine_io, sorted, idle, pid, call;
     int open_loop;
     uint64_t at_least;                    /* messages */
     double warm_up, seconds, rate, drain; /* s, and messages/s */
@@ -222,11 +222,14 @@ static void make_corpus(void) {
     }
 }
 
+/* Whether each message is a Socket.IO event; a call has an envelope of its own. */
+static int in_packet(void) { return options.engine_io && !options.call; }
+
 /* A chat message of exactly options.bytes, in its envelope if there is one. */
 static void say(uint8_t *payload, const struct client *client, char kind, uint32_t seq) {
     char head[128], tail[64], *to = (char *)payload;
     int before, after;
-    if (options.engine_io) to += sprintf(to, "42[\"message\",");
+    if (in_packet()) to += sprintf(to, "42[\"message\",");
     if (options.sorted) {
         before = sprintf(head, "{\"message\":\"%c%010u ", kind, seq);
         after = sprintf(tail, "\",\"nickname\":\"c%06d\",\"room\":\"r%05d\"}", client->place, client->room);
@@ -239,12 +242,12 @@ static void say(uint8_t *payload, const struct client *client, char kind, uint32
     memcpy(to, head, (size_t)before);
     memcpy(to + before, corpus + (seq * 131u + (uint32_t)client->number * 977u) % CORPUS_SIZE, (size_t)words);
     memcpy(to + before + words, tail, (size_t)after);
-    if (options.engine_io) to[options.bytes] = ']';
+    if (in_packet()) to[options.bytes] = ']';
 }
 
 static void find_offsets(void) {
-    int envelope = options.engine_io ? (int)strlen("42[\"message\",") : 0;
-    payload_size = options.bytes + envelope + (options.engine_io ? 1 : 0);
+    int envelope = in_packet() ? (int)strlen("42[\"message\",") : 0;
+    payload_size = options.bytes + envelope + (in_packet() ? 1 : 0);
     if (options.sorted) {
         kind_at = envelope + (int)strlen("{\"message\":\"");
         nickname_at = payload_size - (int)strlen("000000\",\"room\":\"r00000\"}");
@@ -308,6 +311,45 @@ static int receivers_in(int room) {
     return options.size - (stalled < 0 ? 0 : stalled);
 }
 
+/* ---- calls: the message is the one argument, and comes back as the result ---- */
+
+#define FIRST_CALL 1000000000u /* ids of one length, and no JSON number begins with 0 */
+
+static const struct {
+    const char *call, *call_end, *answer, *answer_end;
+} envelopes[] = {
+    {"", "", "", ""},
+    {"{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"echo\",\"params\":[", "]}",
+     "{\"jsonrpc\":\"2.0\",\"id\":%u,\"result\":", "}"},
+    {"42%u[\"echo\",", "]", "43%u[", "]"}, /* Socket.IO: an event that is acknowledged */
+};
+
+static void send_message(struct client *client, const uint8_t *payload) {
+    if (!options.call) {
+        send_frame(client, OP_TEXT, payload, (size_t)payload_size);
+        return;
+    }
+    static uint8_t *wrapped;
+    if (wrapped == NULL) wrapped = must(malloc((size_t)payload_size + 256));
+    int size = sprintf((char *)wrapped, envelopes[options.call].call, FIRST_CALL + client->asked++);
+    memcpy(wrapped + size, payload, (size_t)payload_size);
+    size += payload_size;
+    size += sprintf((char *)wrapped + size, "%s", envelopes[options.call].call_end);
+    send_frame(client, OP_TEXT, wrapped, (size_t)size);
+}
+
+/* What an answer carries; NULL: it is not the answer to the oldest call. */
+static const uint8_t *unwrap(struct client *client, const uint8_t *payload, size_t *size) {
+    char expected[96];
+    int head = sprintf(expected, envelopes[options.call].answer, FIRST_CALL + client->answered++);
+    size_t tail = strlen(envelopes[options.call].answer_end);
+    if (*size < (size_t)head + tail || memcmp(expected, payload, (size_t)head) != 0 ||
+        memcmp(envelopes[options.call].answer_end, payload + *size - tail, tail) != 0)
+        return NULL;
+    *size -= (size_t)head + tail;
+    return payload + head;
+}
+
 /* Say the next message; 0: all that may be in flight is. */
 static int speak(struct client *client, int64_t due) {
     struct slot *slot = &client->slots[client->seq % (uint32_t)ahead];
@@ -317,7 +359,7 @@ static int speak(struct client *client, int64_t due) {
     slot->due = due;
     say(slot->payload, client, 'm', slot->seq);
     count.messages++;
-    send_frame(client, OP_TEXT, slot->payload, (size_t)payload_size);
+    send_message(client, slot->payload);
     return 1;
 }
 
@@ -345,6 +387,10 @@ static void take_join(struct client *client, const uint8_t *payload) {
 }
 
 static void take_delivery(struct client *client, const uint8_t *payload, size_t size, int64_t at) {
+    if (options.call && (payload = unwrap(client, payload, &size)) == NULL) {
+        count.bad++;
+        return;
+    }
     if (size != (size_t)payload_size) {
         count.bad++;
         return;
@@ -455,7 +501,7 @@ static void gone(struct client *client, int error) {
 static void join(struct client *client) {
     client->state = JOINING;
     say(expected_join, client, 'j', 0);
-    send_frame(client, OP_TEXT, expected_join, (size_t)payload_size);
+    send_message(client, expected_join);
 }
 
 /* Engine.IO's and Socket.IO's packets that are no messages; 0: it is one. */
@@ -801,7 +847,8 @@ static void parse(int argument_count, char **arguments) {
         {"concurrency", 1, 0, 'c'}, {"deflate", 0, 0, 'd'},  {"engine-io", 0, 0, 'e'},
         {"sorted", 0, 0, 'o'},      {"idle", 0, 0, 'i'},     {"pid", 1, 0, 'p'},
         {"rate", 1, 0, 'r'},        {"warm-up", 1, 0, 'u'},  {"seconds", 1, 0, 't'},
-        {"drain", 1, 0, 'D'},       {"at-least", 1, 0, 'a'}, {0}};
+        {"drain", 1, 0, 'D'},       {"at-least", 1, 0, 'a'}, {"call", 1, 0, 'l'},
+        {0}};
     for (int letter; (letter = getopt_long(argument_count, arguments, "", names, NULL)) != -1;) {
         double value = optarg ? atof(optarg) : 1;
         switch (letter) {
@@ -816,6 +863,7 @@ static void parse(int argument_count, char **arguments) {
         case 'e': options.engine_io = 1; break;
         case 'o': options.sorted = 1; break;
         case 'i': options.idle = 1; break;
+        case 'l': options.call = strcmp(optarg, "json-rpc") == 0 ? 1 : strcmp(optarg, "ack") == 0 ? 2 : 0; break;
         case 'p': options.pid = (int)value; break;
         case 'r':
             options.rate = value;
@@ -837,6 +885,8 @@ static void parse(int argument_count, char **arguments) {
         options.window < 1)
         fail("--senders, --size, --stall, --rooms, --window",
              "at least one sender, and senders do not stall");
+    if (options.call && (options.size > 1 || options.window > 1))
+        fail("--call", "each caller has a room of its own, and waits for its answer");
     if (options.stall >= options.size) fail("--stall", "somebody of the last room must read");
 }
 

@@ -130,6 +130,11 @@ LOADS: Final = {
         ("wsf, echo", "aiohttp, echo", "FastAPI"),
         ("websockets", "picows", "Node ws", "C"),
     ),
+    "call": Load(
+        "a typed call and its answer on 100 connections",
+        _options("--rooms 100"),
+        ("wsf, call", "aiohttp, echo", "python-socketio, ack", "FastAPI"),
+    ),
     "deflate": Load(
         "a room of 1000, one talks, 4 messages ahead of 1 KB, compressed",
         _options("--size 1000 --window 4 --bytes 1024"),
@@ -214,6 +219,9 @@ CLAIMS: Final = (
     Claim("many-rooms", "wsf", "cpu", "aiohttp", at_least=4.5),
     Claim("echo", "wsf, echo", "cpu", "aiohttp, echo", at_most=ECHO_MOST),
     Claim("echo", "wsf, echo", "cpu", "FastAPI", at_most=0.5),
+    Claim("call", "wsf, call", "cpu", "aiohttp, echo", at_most=2),
+    Claim("call", "wsf, call", "cpu", "python-socketio, ack", at_most=1),
+    Claim("call", "wsf, call", "cpu", "FastAPI", at_most=1),
     Claim("deflate", "wsf, deflate", "cpu", "aiohttp, deflate", at_least=5),
     Claim("deflate", "wsf, deflate", "memory", "aiohttp, deflate", at_most=0.25),
     Claim("idle", "wsf", "memory", at_most=IDLE_KB, words="KB each"),

@@ -95,6 +95,15 @@ def _without_notification(configuration: dict[str, Any]) -> None:
     del _settings(configuration)["createNotificationOnConnection"]
 
 
+def _calls(configuration: dict[str, Any]) -> None:
+    """JSON-RPC in place of the byte stream."""
+    _without_notification(configuration)
+    (binding,) = configuration["bindings"]["customBinding"]
+    transport = binding.pop("httpTransport")  # which stands last
+    del binding["byteStreamMessageEncoding"]
+    binding |= {"jsonRpcMessageEncoding": {}, "httpTransport": transport}
+
+
 def _deflating(configuration: dict[str, Any]) -> None:
     _settings(configuration)["permessageDeflate"] = True
 
@@ -124,6 +133,7 @@ def _floor(_: Path, port: int) -> list[str]:
 
 _CHAT: Final = "chatservice.ChatServiceImplementation", "chatservice.ChatService"
 _ECHO: Final = "benchmarks.delivery.echo.EchoService", "benchmarks.delivery.echo.Echo"
+_CALL: Final = "benchmarks.delivery.call.CallService", "benchmarks.delivery.call.Call"
 _SORTED: Final = ("--sorted",)  # a data contract's members have an order
 
 SERVERS: Final[Mapping[str, Server]] = {
@@ -135,6 +145,12 @@ SERVERS: Final[Mapping[str, Server]] = {
     ),
     "wsf, echo": Server(
         "a data contract in, a callback out", _wsf(*_ECHO, _without_notification), "/chatservice", _SORTED
+    ),
+    "wsf, call": Server(
+        "a typed call over JSON-RPC, a data contract in and out",
+        _wsf(*_CALL, _calls),
+        "/chatservice",
+        (*_SORTED, "--call", "json-rpc"),
     ),
     "wsf, deflate": Server(
         "the chat with permessageDeflate", _wsf(*_CHAT, _deflating), "/chatservice", ("--deflate",)
@@ -156,6 +172,12 @@ SERVERS: Final[Mapping[str, Server]] = {
         _python("socketio_room"),
         "/socket.io/?EIO=4&transport=websocket",
         ("--engine-io",),
+    ),
+    "python-socketio, ack": Server(
+        "on aiohttp, an event and its acknowledgement",
+        _python("socketio_ack"),
+        "/socket.io/?EIO=4&transport=websocket",
+        ("--engine-io", "--call", "ack"),
     ),
     "websockets": Server("its broadcast()", _python("websockets_room")),
     "picows": Server("a loop of send()", _python("picows_room")),

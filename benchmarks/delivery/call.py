@@ -1,0 +1,27 @@
+"""A typed call through all of wsf: a data contract as argument, the same as result, over JSON-RPC."""
+
+from typing import Protocol
+
+from chatservice import Chatter
+from wsf import InstanceContextMode, operation_contract, service_behavior, service_contract
+
+__all__ = ("Call", "CallService")
+
+
+@service_contract
+class Call(Protocol):
+    """What clients call."""
+
+    @operation_contract()
+    async def echo(self, chatter: Chatter) -> Chatter:
+        """Say something, and get it back."""
+        ...
+
+
+@service_behavior(instance_context_mode=InstanceContextMode.SINGLE)
+class CallService(Call):
+    """Decoded, checked, and encoded again."""
+
+    async def echo(self, chatter: Chatter) -> Chatter:
+        """Say something, and get it back."""
+        return chatter
