@@ -11,8 +11,6 @@ import uuid
 from collections.abc import Callable, Hashable
 from typing import Any, Final
 
-import attrs
-
 from wsf.behaviors import CallbackSettings, OutboxSettings, StreamSettings
 from wsf.bindings import Binding
 from wsf.cancellation import CANCELLED, ServedCalls
@@ -60,6 +58,7 @@ class DuplexSessionChannel(ChannelLife):
         streams: The bounds of its streams.
         strict_callbacks: WCF's rule: an operation that the session waits for may not wait for its answer.
         screen: Asked for each message that is read past: what of it shall wait; None: it has been answered.
+        afterwards: Calls what it is given when what is being done for this session ends, or waits.
         ready: Called when the inbox has said that there is nothing to take, and now there is.
 
     Attributes:
@@ -86,6 +85,7 @@ class DuplexSessionChannel(ChannelLife):
         strict_callbacks: bool = False,
         screen: Callable[[Arrival], Arrival | None] = lambda arrival: arrival,
         ready: Callable[[], None] = lambda: None,
+        afterwards: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         super().__init__(connection, binding, meter, f"uuid:{_PROCESS_ID};id={next(_numbers)}")
         outbox, callbacks = outbox or OutboxSettings(), callbacks or CallbackSettings()
@@ -113,6 +113,7 @@ class DuplexSessionChannel(ChannelLife):
             hears_cancellation=binding.encoding.carries_cancellation,
             screen=screen,
             ready=ready,
+            afterwards=afterwards or self._loop.call_soon,
             on_end=self._on_end,
         )
         self.streams = OpenStreams(streams or StreamSettings(), meter)
@@ -246,7 +247,7 @@ class DuplexSessionChannel(ChannelLife):
         number, ping = (0, b"") if turn is None else self._connection.ping()
         call = self.pending.add(operation, turn, number)
         try:
-            self.send(attrs.evolve(message, message_id=call.message_id), ping)
+            self.send(message.with_ids(message_id=call.message_id), ping)
             self.inbox.read_on()
             return await self._reply(call, within)
         except BaseException:

@@ -207,7 +207,7 @@ class DispatchOperation:
         if self.description.is_one_way or (self._carries_replies and message_id is None):
             return
         if message_id is not None:
-            reply = attrs.evolve(reply, relates_to=message_id)
+            reply = reply.with_ids(relates_to=message_id)
         if context.turn.outgoing:
             reply = attrs.evolve(reply, properties={**reply.properties, **context.turn.outgoing})
         try:

@@ -128,6 +128,7 @@ class Dispatcher:
             strict_callbacks=self._service.strict_callbacks,
             screen=lambda arrival: self._screen(session, arrival),
             ready=lambda: self._pump.put(session.step),
+            afterwards=self._pump.afterwards,
         )
         session = Session(channel, self._service, cast("asyncio.Task[Any]", asyncio.current_task()))
         session.step = functools.partial(self._step, session)

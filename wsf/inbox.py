@@ -56,6 +56,7 @@ class Inbox:
         hears_cancellation: Whether the client can cancel a call.
         screen: Asked for each message read past: what of it shall wait; None: it has been answered.
         ready: Called when ``take`` has said that there is nothing, and now there is, or the end.
+        afterwards: Calls what it is given when the step of the session that is being made ends, or waits.
         on_end: Called as soon as the connection has ended, before what waits here has been served.
 
     Attributes:
@@ -65,6 +66,7 @@ class Inbox:
     """
 
     __slots__ = (
+        "_afterwards",
         "_connection",
         "_decode",
         "_end",
@@ -97,6 +99,7 @@ class Inbox:
         hears_cancellation: bool = False,
         screen: Callable[[Arrival], Arrival | None],
         ready: Callable[[], None],
+        afterwards: Callable[[Callable[[], None]], object],
         on_end: Callable[[CommunicationError], None],
     ) -> None:
         self._connection = connection
@@ -105,6 +108,7 @@ class Inbox:
         self._hears_cancellation = hears_cancellation
         self._screen = screen
         self._ready = ready
+        self._afterwards = afterwards
         self._on_end = on_end
         self._next: Arrival | None = None
         self._waiting: list[tuple[Arrival, int]] = []  # few, and mostly none: no deque
@@ -210,7 +214,7 @@ class Inbox:
             self.read_on()
         elif self._hears_cancellation and not self._is_due:  # soon: most operations have ended by then
             self._is_due = True
-            asyncio.get_running_loop().call_soon(self._read_on_now)
+            self._afterwards(self._read_on_now)
 
     def withdraw(self, message_id: str | bytes) -> None:
         """The client cancels a call: if it waits here, it is answered and never served."""

@@ -31,12 +31,13 @@ class MessagePump:
     What a step sets in a context variable, no other step ever sees; nor does one feel another's cancellation.
     """
 
-    __slots__ = ("_context", "_is_running", "_line", "_resting", "_tasks")
+    __slots__ = ("_afterwards", "_context", "_is_running", "_line", "_resting", "_tasks")
 
     def __init__(self) -> None:
         self._line: deque[Step] = deque()
         self._resting: list[asyncio.Future[None]] = []
         self._is_running = False
+        self._afterwards: list[Callable[[], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._context = contextvars.copy_context()
 
@@ -46,6 +47,13 @@ class MessagePump:
         if not self._is_running:
             self._is_running = True
             self._go_on()
+
+    def afterwards(self, look: Callable[[], None]) -> None:
+        """Call this when the step that is being made has ended, or waits."""
+        self._afterwards.append(look)
+        if not self._is_running:
+            self._is_running = True
+            asyncio.get_running_loop().call_soon(self._look)
 
     def rest(self) -> None:
         """Nobody is expected: let the tasks go that are kept for the next time."""
@@ -68,6 +76,9 @@ class MessagePump:
         loop.call_soon(self._look)
 
     def _look(self) -> None:
+        looks, self._afterwards = self._afterwards, []
+        for look in looks:
+            look()
         if self._line:
             self._go_on()
         else:

@@ -9,8 +9,6 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-import attrs
-
 from wsf.channel import DuplexSessionChannel
 from wsf.communication_object import CloseStatus, CommunicationState
 from wsf.dispatch_operation import ServiceRuntime
@@ -104,7 +102,7 @@ class Session:
     def answer(self, message: Message, reply: Message) -> None:
         """Answer without an operation; an inspector that does not let it pass ends the session."""
         try:
-            self.channel.send(attrs.evolve(reply, relates_to=message.message_id))
+            self.channel.send(reply.with_ids(relates_to=message.message_id))
         except OWN_ERRORS as raised:
             if self.channel.state is not CommunicationState.OPENED:
                 return  # nobody is there to hear it

@@ -237,7 +237,7 @@ def _message(envelope: _Envelope, properties: Mapping[str, object]) -> Message:
         if envelope.method == _CANCEL_METHOD and id_ is None:
             return _cancellation(body, properties)
         action = _ACTIONS.get(envelope.method, envelope.method)
-        return Message(body, MessageType.TEXT, action, properties, message_id=id_)
+        return Message.unchecked(body, MessageType.TEXT, action, properties, id_)
     relates_to = _ours(id_ or _NULL)
     if isinstance(envelope.error, _Error):
         return Message(

@@ -36,13 +36,15 @@ class BareFormatter:
 
     def serialize_reply(self, result: Any) -> Message:
         """The result as JSON."""
-        return Message(data_contracts.write_value(result, self._result), MessageType.TEXT)
+        return Message.unchecked(data_contracts.write_value(result, self._result), MessageType.TEXT)
 
     def serialize_request(self, arguments: tuple[Any, ...]) -> Message:
         """The argument as JSON."""
         if self._parameter is None:
             return Message()
-        return Message(data_contracts.write_value(arguments[0], self._parameter.type), MessageType.TEXT)
+        return Message.unchecked(
+            data_contracts.write_value(arguments[0], self._parameter.type), MessageType.TEXT
+        )
 
     def deserialize_reply(self, message: Message) -> Any:
         """The body as the result's type."""

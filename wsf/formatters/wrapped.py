@@ -49,12 +49,12 @@ class WrappedFormatter:
 
     def serialize_reply(self, result: Any) -> Message:
         """The result as JSON; None is null."""
-        return Message(data_contracts.write_value(result, self._result), MessageType.TEXT)
+        return Message.unchecked(data_contracts.write_value(result, self._result), MessageType.TEXT)
 
     def serialize_request(self, arguments: tuple[Any, ...]) -> Message:
         """The arguments as a JSON array."""
         written = map(data_contracts.write_value, arguments, self._types)
-        return Message(b"[" + b",".join(written) + b"]", MessageType.TEXT)
+        return Message.unchecked(b"[" + b",".join(written) + b"]", MessageType.TEXT)
 
     def deserialize_reply(self, message: Message) -> Any:
         """The body as the result's type."""
