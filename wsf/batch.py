@@ -4,6 +4,7 @@ A client that falls behind leaves the batch, and has its own outbox, bounds and 
 it has caught up. Order on each connection is the order of acceptance, whatever else it is sent meanwhile.
 """
 
+import asyncio
 from collections.abc import Hashable
 from typing import Final, NamedTuple
 
@@ -66,7 +67,7 @@ class Batch:
                 if other is not self:
                     other.bring_up(outbox)
         if self._size + len(frame) > MAX_WRITE_BYTES or len(self._items) >= MAX_BATCH_MESSAGES:
-            self.flush()
+            self.flush(asyncio.get_running_loop().time())
         accepted = 0
         for outbox in tuple(self._behind):
             if outbox.is_clear:
@@ -90,7 +91,7 @@ class Batch:
             for item in self._items[start:]:
                 outbox.deliver(*item)
 
-    def flush(self) -> None:
+    def flush(self, now: float) -> None:
         """Write to every member what it has not got."""
         items, self._items, self._size = self._items, [], 0
         ahead, self._ahead = self._ahead, {}
@@ -99,7 +100,7 @@ class Batch:
         data = items[0].frame if len(items) == 1 else b"".join([item.frame for item in items])
         for outbox in tuple(self._members):
             if outbox.is_clear and outbox not in ahead:
-                if not outbox.write_shared(data, len(items)):
+                if not outbox.write_shared(data, len(items), now):
                     self._fall_behind(outbox)
             else:
                 for item in items[ahead.get(outbox, 0) :]:

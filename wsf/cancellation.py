@@ -8,6 +8,7 @@ A cancellation relates to a call, as a reply does, and like a reply it never wai
 
 import asyncio
 from types import TracebackType
+from typing import Any
 
 from wsf.errors import FaultCode
 from wsf.message import MessageFault
@@ -27,14 +28,18 @@ class ServedCall:
 
     Used in ``with``, around what a cancellation may cut short; it raises ``CallCancelledError`` then. More
     than one such part may come after the other.
+
+    Attributes:
+        server: The task that all of it runs in, where that is known before.
     """
 
-    __slots__ = ("_before", "_calls", "_is_cancelled", "_is_interrupted", "_message_id", "_task")
+    __slots__ = ("_before", "_calls", "_is_cancelled", "_is_interrupted", "_message_id", "_task", "server")
 
     def __init__(self, calls: "dict[str | bytes, ServedCall]", message_id: str | bytes) -> None:
         self._calls = calls
         self._message_id = message_id
         self._task: asyncio.Task[object] | None = None
+        self.server: asyncio.Task[Any] | None = None
         self._before = 0
         self._is_cancelled = False
         self._is_interrupted = False
@@ -54,7 +59,7 @@ class ServedCall:
     def __enter__(self) -> None:
         if self._is_cancelled:
             raise CallCancelledError
-        self._task = task = asyncio.current_task()
+        self._task = task = self.server or asyncio.current_task()
         self._before = task.cancelling() if task is not None else 0
 
     def __exit__(

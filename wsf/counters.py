@@ -11,6 +11,8 @@ from typing import Final
 
 from attrs import define, field, frozen
 
+from wsf.errors import FaultCode
+
 __all__ = ("Counters", "Meter", "RareWarning")
 
 #: s between two warnings that the same bound is met: an operator wants to know, and not a thousand times
@@ -79,6 +81,15 @@ class Meter:
     stream_values: int = 0
     stream_answers_full: int = 0
     stream_timeouts: int = 0
+
+    def count_refusal(self, code: FaultCode) -> None:
+        """A message was answered by what the encoding, or the inbox, says is wrong with it."""
+        if code is FaultCode.CANCELLED:  # while it waited
+            self.calls_cancelled += 1
+            return
+        self.protocol_errors += 1
+        if code is FaultCode.QUOTA_EXCEEDED:
+            self.batches_refused += 1
 
     def count_drop(self, operation: str, reason: str, count: int = 1) -> None:
         """Messages of an operation were dropped, as its delivery says."""

@@ -235,13 +235,16 @@ class Dispatcher:
 
     async def _dispatch(self, session: Session, arrival: Arrival) -> CloseStatus | None:
         """Find the operation and let it run; what the session's end is, if that is it."""
-        if arrival.message.message_id is not None or arrival.message.action in STREAM_ACTIONS:
+        message = arrival.message
+        operation = self._operation_for(message)
+        is_call = operation is not None and not operation.description.is_one_way and message.fault is None
+        if message.action in STREAM_ACTIONS or (
+            message.message_id is not None and not (is_call and not arrival.awaited)
+        ):
             screened = self._screen(session, arrival)
             if screened is None:
                 return None
-            arrival = screened
-        message = arrival.message
-        operation = self._operation_for(message)
+            message = screened.message
         if operation is None:
             return self._unhandled(session, message)
         description = operation.description
@@ -254,6 +257,8 @@ class Dispatcher:
         channel = session.channel
         channel.running_operations += 1
         call = None if message.message_id is None else channel.served.begin(message.message_id)
+        if call is not None and operation.occupies_session:
+            call.server = session.worker
         turn = Turn(description.name, channel, call)
         place = session.instance = self._instancing.for_call(session.instance)
         if not (place.has_place and self._calls.try_enter()):
@@ -360,7 +365,7 @@ class Dispatcher:
         if message.message_id is None:
             return arrival
         if message.fault is not None:
-            self._count_refusal(message.fault.code)
+            self._service.meter.count_refusal(message.fault.code)
             session.answer(message, Message(fault=message.fault))
             return None
         operation = self._operation_for(message)
@@ -375,16 +380,6 @@ class Dispatcher:
         self._warnings.warn("call refused: %s: %s", session.name, reason)
         session.answer(message, _fault(FaultCode.WOULD_DEADLOCK, reason))
         return None
-
-    def _count_refusal(self, code: FaultCode) -> None:
-        """A message was answered by what the encoding, or the inbox, says is wrong with it."""
-        meter = self._service.meter
-        if code is FaultCode.CANCELLED:  # while it waited
-            meter.calls_cancelled += 1
-            return
-        meter.protocol_errors += 1
-        if code is FaultCode.QUOTA_EXCEEDED:
-            meter.batches_refused += 1
 
     def _blocking(self, session: Session, arrival: Arrival) -> PendingCall | None:
         instancing = self._instancing

@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 class Flushable(Protocol):
     """What may have something to write."""
 
-    def flush(self) -> None:
-        """Write it."""
+    def flush(self, now: float) -> None:
+        """Write it. ``now`` is the loop's time."""
         ...
 
 
@@ -57,18 +57,19 @@ class FlushSchedule:
             loop.call_soon(self._flush)
 
     def _flush(self) -> None:
+        now = asyncio.get_running_loop().time()
         batches, self._batches = self._batches, []
-        _flush_all(batches)  # what these hand to an outbox goes out with the rest, now
+        _flush_all(batches, now)  # what these hand to an outbox goes out with the rest, now
         outboxes, self._outboxes = self._outboxes, []
         self._is_due = False
         if self._batches:
             self._set_due()
-        _flush_all(outboxes)
+        _flush_all(outboxes, now)
 
 
-def _flush_all(flushables: list[Flushable]) -> None:
+def _flush_all(flushables: list[Flushable], now: float) -> None:
     for flushable in flushables:
         try:
-            flushable.flush()
+            flushable.flush(now)
         except Exception:  # one connection's trouble is no other's
             logger.exception("what waited could not be written")

@@ -192,18 +192,18 @@ class Outbox(WaitingMessages):
             self._give_up(f"slow client: no room for a message within {timeout:g} s (block)", operation)
             return False
 
-    def write_shared(self, data: bytes, count: int) -> bool:
+    def write_shared(self, data: bytes, count: int, now: float) -> bool:
         """Write what others are given, too; only while it ``is_clear``. False: the socket is full now."""
         self._meter.messages_sent += count
         self._meter.bytes_sent += len(data)
-        self.sent_at = self._loop.time()
+        self.sent_at = now
         self.is_blocked = not self._connection.write(data)
         if self.is_blocked:
             self._guard()
         return not self.is_blocked
 
-    def flush(self) -> None:
-        """Give the socket what it takes now."""
+    def flush(self, now: float | None = None) -> None:
+        """Give the socket what it takes now. ``now`` is the loop's time, where it is known."""
         self._is_scheduled = False
         if self._items:
             self._note_most()
@@ -211,7 +211,7 @@ class Outbox(WaitingMessages):
                 data, count = self.take(MAX_WRITE_BYTES)
                 self._meter.messages_sent += count
                 self._meter.bytes_sent += len(data)
-                self.sent_at = self._loop.time()
+                self.sent_at = self._loop.time() if now is None else now
                 self.is_blocked = not self._connection.write(data)
         if self.is_blocked:
             self._guard()

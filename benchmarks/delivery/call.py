@@ -2,10 +2,20 @@
 
 from typing import Protocol
 
-from chatservice import Chatter
+import attrs
+
 from wsf import InstanceContextMode, operation_contract, service_behavior, service_contract
 
-__all__ = ("Call", "CallService")
+__all__ = ("Call", "CallService", "Said")
+
+
+@attrs.frozen
+class Said:
+    """What the chat says."""
+
+    message: str
+    nickname: str
+    room: str
 
 
 @service_contract
@@ -13,7 +23,7 @@ class Call(Protocol):
     """What clients call."""
 
     @operation_contract()
-    async def echo(self, chatter: Chatter) -> Chatter:
+    async def echo(self, said: Said) -> Said:
         """Say something, and get it back."""
         ...
 
@@ -22,6 +32,6 @@ class Call(Protocol):
 class CallService(Call):
     """Decoded, checked, and encoded again."""
 
-    async def echo(self, chatter: Chatter) -> Chatter:
+    async def echo(self, said: Said) -> Said:
         """Say something, and get it back."""
-        return chatter
+        return said

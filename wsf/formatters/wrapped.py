@@ -29,6 +29,7 @@ class WrappedFormatter:
     def __init__(self, operation: OperationDescription, quotas: JsonQuotas) -> None:
         self._parameters = operation.parameters
         self._readers = {parameter.name: _reader(parameter, quotas) for parameter in operation.parameters}
+        self._in_order = tuple(self._readers.values())
         self._types = tuple(parameter.type for parameter in operation.parameters)
         self._read_result = data_contracts.reader_of(operation.result)
         self._quotas = quotas
@@ -63,9 +64,9 @@ class WrappedFormatter:
     def _positional(self, values: list[Raw]) -> tuple[Any, ...]:
         if len(values) > len(self._parameters):
             raise SerializationError(f"{len(values)} parameters, and there are {len(self._parameters)}")
-        given = zip(self._parameters, values, strict=False)
-        arguments = [self._readers[parameter.name](bytes(value)) for parameter, value in given]
-        arguments += (_default(parameter) for parameter in self._parameters[len(values) :])
+        arguments = [read(bytes(value)) for read, value in zip(self._in_order, values, strict=False)]
+        if len(values) < len(self._parameters):
+            arguments += (_default(parameter) for parameter in self._parameters[len(values) :])
         return tuple(arguments)
 
     def _named(self, values: Mapping[str, Raw], body: bytes) -> tuple[Any, ...]:
