@@ -1,9 +1,13 @@
 """The README's program runs as it stands there."""
 
+import importlib
 import json
 import re
+import shlex
+import sys
 from pathlib import Path
 
+import pytest
 from websockets.asyncio.client import connect
 
 from tests.serving import ROOT, program
@@ -17,7 +21,7 @@ def blocks(language: str) -> list[str]:
 
 
 async def test_the_contract_and_the_configuration_of_the_readme_serve(tmp_path: Path) -> None:
-    (echo, _, _), (yaml,) = blocks("python"), blocks("yaml")
+    (echo, *_), (yaml,) = blocks("python"), blocks("yaml")
     (tmp_path / "echo.py").write_text(echo)
     (tmp_path / "echo.yaml").write_text(yaml.replace(":8004/", ":0/"))
     async with program("host", "echo.yaml", module="wsf", cwd=tmp_path) as running:
@@ -27,7 +31,7 @@ async def test_the_contract_and_the_configuration_of_the_readme_serve(tmp_path: 
 
 
 async def test_the_push_of_the_readme_pushes(tmp_path: Path) -> None:
-    (echo, clock, _), (yaml,) = blocks("python"), blocks("yaml")
+    (echo, clock, *_), (yaml,) = blocks("python"), blocks("yaml")
     (tmp_path / "echo.py").write_text(echo)
     (tmp_path / "clock.py").write_text(clock)
     (tmp_path / "clock.yaml").write_text(
@@ -44,7 +48,7 @@ async def test_the_push_of_the_readme_pushes(tmp_path: Path) -> None:
 
 
 async def test_the_calls_of_the_readme_are_answered_as_it_says(tmp_path: Path) -> None:
-    (_, _, shop), (yaml,) = blocks("python"), blocks("yaml")
+    (_, _, shop, _), (yaml,) = blocks("python"), blocks("yaml")
     (tmp_path / "shop.py").write_text(shop)
     yaml = yaml.replace("echo.EchoService", "shop.ShopService").replace("echo.Echo", "shop.Shop")
     yaml = yaml.replace("byteStreamMessageEncoding", "jsonRpcMessageEncoding").replace(":8004/", ":0/")
@@ -62,7 +66,35 @@ async def test_the_calls_of_the_readme_are_answered_as_it_says(tmp_path: Path) -
                     assert json.loads(received) == json.loads(text)
 
 
+async def test_the_client_of_the_readme_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("shop", "readme_shop_test")
+    for name, source in zip(names, blocks("python")[2:], strict=True):
+        (tmp_path / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        await importlib.import_module("readme_shop_test").test_who_confirms_has_ordered()
+    finally:
+        for name in names:
+            sys.modules.pop(name, None)
+
+
+async def test_the_shell_of_the_readme_orders(tmp_path: Path) -> None:
+    (call,) = re.findall(r"^\$ wsf (call .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    (tmp_path / "shop.py").write_text(blocks("python")[2])
+    yaml = blocks("yaml")[0].replace("echo.EchoService", "shop.ShopService").replace("echo.Echo", "shop.Shop")
+    yaml = yaml.replace("byteStreamMessageEncoding", "jsonRpcMessageEncoding").replace(
+        ":8004/echo", ":0/shop"
+    )
+    (tmp_path / "shop.yaml").write_text(yaml)
+    async with program("host", "shop.yaml", module="wsf", cwd=tmp_path) as running:
+        address = await running.line(r"Endpoint +(ws://\S+)")
+        arguments = shlex.split(call.replace("ws://localhost:8004/shop", address))
+        async with program(*arguments, module="wsf", cwd=tmp_path) as calling:
+            status, out, _ = await calling.end()
+    assert (status, out) == (0, "7\n")
+
+
 def test_the_newcomers_first_screen_is_short() -> None:
-    (echo, _, _), (yaml,) = blocks("python"), blocks("yaml")
+    (echo, *_), (yaml,) = blocks("python"), blocks("yaml")
     assert len([line for line in echo.splitlines() if line]) <= 20
     assert len(yaml.splitlines()) <= 13

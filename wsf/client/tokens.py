@@ -22,7 +22,7 @@ def _are_headers(_instance: object, _attribute: object, headers: Mapping[str, st
         if not _HEADER.fullmatch(name):
             raise ValueError(f"headers: {name!r} is no name of a header")
         if name.lower() in _RESERVED or name.lower().startswith("sec-websocket-"):
-            raise ValueError(f"headers: {name} is the handshake's own (subprotocols: sub_protocols=)")
+            raise ValueError(f"headers: {name} is the handshake's own; subprotocols have a setting")
         if any(not (character.isprintable() and character.isascii()) for character in value):
             raise ValueError(f"headers: the value of {name} is not one line of printable ASCII")
 

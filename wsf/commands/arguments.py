@@ -80,7 +80,8 @@ def json_document(text: str) -> bytes:
     try:
         return layout(text.encode(), indent=-1)
     except (DecodeError, RecursionError, UnicodeEncodeError) as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not JSON: {error}") from None
+        why = str(error).removeprefix("JSON is malformed: ")
+        raise argparse.ArgumentTypeError(f"{text!r} is not JSON: {why}") from None
 
 
 def parameters(text: str) -> bytes:
@@ -110,5 +111,5 @@ def _header(text: str) -> tuple[str, str]:
     try:
         SecurityToken(headers={name: value.strip()})
     except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        raise argparse.ArgumentTypeError(str(error).removeprefix("headers: ")) from None
     return name, value.strip()
