@@ -245,7 +245,7 @@ class ClientChannel(CommunicationObject, Generic[T]):
                 serving = asyncio.create_task(self._serve(connection, begin))
                 self._serving.add(serving)
                 serving.add_done_callback(self._serving.discard)
-                # a callback may run on, which a lost link does not cancel: who comes back does not wait for it
+                # a lost link cancels no callback that still runs: who comes back does not wait for it
                 await asyncio.wait([serving, self._lost], return_when=asyncio.FIRST_COMPLETED)
                 if serving.done():
                     serving.result()
