@@ -111,14 +111,12 @@ class PendingCalls:
     def take_late(self, call: PendingCall, take: Callable[[Message], None]) -> None:
         """Nobody waits for an answer any more that would still have to be dealt with, whenever it comes."""
         self.remove(call)
-        if not call.reply.done() or call.reply.cancelled():
-            if len(self._late) >= self.limit:
-                del self._late[
-                    next(iter(self._late))
-                ]  # a peer that answers nothing; it has a time limit, too
-            self._late[call.message_id] = take
-        elif call.reply.exception() is None:
+        if call.reply.done() and not call.reply.cancelled() and call.reply.exception() is None:
             take(call.reply.result())
+            return
+        if len(self._late) >= self.limit:
+            del self._late[next(iter(self._late))]  # a peer that answers nothing; it has a time limit, too
+        self._late[call.message_id] = take
 
     def fail(self, call: PendingCall, error: Exception) -> None:
         """Its answer cannot come any more."""

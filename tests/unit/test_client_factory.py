@@ -1,10 +1,11 @@
 """What a client's factory finds wrong before anybody connects: one clear line each."""
 
+import asyncio
 from typing import Any, Protocol
 
 import pytest
 
-from tests.doubles import web_socket_binding
+from tests.doubles import DEADLINE, web_socket_binding
 from tests.json_rpc import json_rpc_binding
 from tests.serving import Echo, EchoCallback, over_tls
 from tests.ticker import Order, Ticker, TickerCallback, Watcher
@@ -124,3 +125,27 @@ def test_it_may_be_written_as_browsers_or_as_hosts_have_it(address: str) -> None
     secure = over_tls(json_rpc_binding())
     made = DuplexChannelFactory(Ticker, Watcher(), secure, "https" + address[address.index(":") :]).endpoint
     assert made.address.startswith("wss://h")
+
+
+def test_a_factory_outlives_an_event_loop_and_what_rests_in_it() -> None:
+    factory = DuplexChannelFactory(Ticker, Watcher(), json_rpc_binding(), ADDRESS)
+
+    async def served() -> bool:
+        made = asyncio.get_running_loop().create_future()
+
+        async def step(_: "asyncio.Task[None]") -> None:
+            made.set_result(True)
+
+        factory.create_channel()._dispatcher._pump.put(step)
+        async with asyncio.timeout(DEADLINE):
+            is_made: bool = await made
+        await asyncio.sleep(0)  # the pump's task rests
+        return is_made
+
+    for _ in range(2):
+        loop = asyncio.new_event_loop()
+        loop.set_exception_handler(lambda loop, context: None)  # nobody ends what still runs in it
+        try:
+            assert loop.run_until_complete(served())
+        finally:
+            loop.close()

@@ -76,6 +76,24 @@ class TestComingBack:
                 assert channel.session is not first
                 assert await ticker.subscribe("MSFT") == 2
 
+    async def test_a_callback_that_runs_on_holds_nobody_up_and_may_wait_for_the_next_session(self) -> None:
+        came_back: list[int] = []
+
+        class Busy(Watcher):
+            async def price(self, symbol: str, cents: int) -> None:
+                if cents == 100 and not came_back:
+                    await until(lambda: channel.state is CommunicationState.OPENING)
+                    await channel.wait_opened()
+                    came_back.append(cents)
+
+        async with serve(TickerService) as address, flaky_link(address) as link:
+            channel = connect(Ticker, link.address, Busy(), reconnect=SOON)
+            async with channel as ticker:
+                assert await ticker.subscribe("MSFT") == 2
+                link.reset()
+                await until(lambda: came_back)
+                assert await ticker.subscribe("MSFT") == 2
+
     async def test_waiting_for_it_has_an_end(self) -> None:
         binding = json_rpc_binding(open_timeout=0.1)
         async with serve(TickerService, binding=binding) as address, flaky_link(address) as link:

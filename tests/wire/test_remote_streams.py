@@ -21,6 +21,7 @@ from wsf import (
     InvalidOperationError,
     ReplyTimeoutError,
 )
+from wsf.behaviors import CallbackSettings
 from wsf.errors import CommunicationObjectClosedError, CommunicationObjectFaultedError
 
 NEXT, ABORT = "$/enumerator/next", "$/enumerator/abort"
@@ -298,6 +299,24 @@ class TestLeaving:
             assert await peer.call("act", 1) == 1
             assert uploads.aborted == []
             uploads.opens.set()
+            await until(lambda: uploads.aborted == [["s1"]])
+            assert host.counters().pending_calls == 0
+
+    async def test_a_call_whose_answer_could_not_be_read_ends_the_stream_when_it_comes(self) -> None:
+        async def act(number: int) -> int:
+            if number == 1:
+                with pytest.raises(InvalidOperationError, match="maxReadAheadMessages"):
+                    await anext(viewer().upload("x"))
+                uploads.opens.set()
+            return number
+
+        async with acting(act, callbacks=CallbackSettings(max_read_ahead_messages=1)) as (host, peer):
+            uploads = Uploads(peer)
+            uploads.opens.clear()
+            acting_once = asyncio.ensure_future(peer.call("act", 1))
+            await peer.hears("upload")
+            await peer.notify("act", 2)
+            assert await acting_once == 1
             await until(lambda: uploads.aborted == [["s1"]])
             assert host.counters().pending_calls == 0
 

@@ -27,6 +27,7 @@ from wsf.dispatcher import Dispatcher
 from wsf.errors import ContractError
 from wsf.families import word_of
 from wsf.flushing import FlushSchedule
+from wsf.pump import MessagePump
 from wsf.reconnecting import ReconnectSettings
 from wsf.throttling import Gate
 
@@ -155,8 +156,10 @@ class DuplexChannelFactory(Generic[T]):
         return self.endpoint.meter.snapshot()
 
     def _dispatcher(self) -> Dispatcher:
-        # a factory may outlive an event loop, and what waited in that one for its turn
-        runtime = attrs.evolve(self._runtime, schedule=FlushSchedule(self._runtime.outbox.linger))
+        # a factory may outlive an event loop, and what waited or rested in that one
+        runtime = attrs.evolve(
+            self._runtime, schedule=FlushSchedule(self._runtime.outbox.linger), pump=MessagePump()
+        )
         return Dispatcher(self.endpoint.contract, self.endpoint.binding, self._wire, runtime)
 
 

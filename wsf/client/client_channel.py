@@ -6,6 +6,7 @@ sent twice. What a session is, its states and events, is ``DuplexSessionChannel`
 
 import asyncio
 import logging
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Generic, TypeVar
 
@@ -78,6 +79,8 @@ class ClientChannel(CommunicationObject, Generic[T]):
         self._session: DuplexSessionChannel | None = None
         self._connecting: asyncio.Future[ClientConnection] | None = None
         self._life: asyncio.Task[None] | None = None
+        self._lost: asyncio.Future[None] | None = None
+        self._serving: set[asyncio.Task[None]] = set()
         self._changed: asyncio.Future[None] | None = None
         self._is_aborted = False
         self._why = ""
@@ -238,14 +241,14 @@ class ClientChannel(CommunicationObject, Generic[T]):
 
         try:
             while connection is not None:
-                began = loop.time()
-                try:
-                    if self.state is OPENING:
-                        await self._dispatcher.serve(connection, begin)
-                    else:
-                        connection.abort()
-                finally:
-                    await connection.release()
+                began, self._lost = loop.time(), loop.create_future()
+                serving = asyncio.create_task(self._serve(connection, begin))
+                self._serving.add(serving)
+                serving.add_done_callback(self._serving.discard)
+                # a lost link cancels no callback that still runs: who comes back does not wait for it
+                await asyncio.wait([serving, self._lost], return_when=asyncio.FIRST_COMPLETED)
+                if serving.done():
+                    serving.result()
                 await asyncio.sleep(0)  # the session's last events happen in a turn of their own
                 connection = None if backoff is None else await self._again(backoff, loop.time() - began)
         finally:
@@ -253,6 +256,20 @@ class ClientChannel(CommunicationObject, Generic[T]):
                 begun.set_result(None)
             if self.state in (OPENING, OPENED):
                 self._fail(self._why or "its session was ended")
+            if self._serving:
+                await asyncio.wait(self._serving)
+
+    async def _serve(
+        self, connection: ClientConnection, begin: Callable[[DuplexSessionChannel], None]
+    ) -> None:
+        """One session, from its beginning until nothing of it runs."""
+        try:
+            if self.state is OPENING:
+                await self._dispatcher.serve(connection, begin)
+            else:
+                connection.abort()
+        finally:
+            await connection.release()
 
     def _take(self, channel: DuplexSessionChannel) -> None:
         """A session has begun: what was the service's proxy still is."""
@@ -287,6 +304,8 @@ class ClientChannel(CommunicationObject, Generic[T]):
         if self._endpoint.reconnect is not None and is_worth_another_try(state, status):
             self._become(OPENING)
             self.reconnecting.fire(self)
+            if self._lost is not None and not self._lost.done():
+                self._lost.set_result(None)
         elif state is FAULTED:
             self._fail(self._why)
         else:
@@ -336,7 +355,7 @@ class ClientChannel(CommunicationObject, Generic[T]):
     async def _end_of_life(self) -> None:
         """Wait until the last session is over and told, and its connection gone."""
         turn = current_turn()
-        is_ours = turn is not None and not turn.is_over and turn.channel is self._session
+        is_ours = turn is not None and not turn.is_over and getattr(turn.channel, "owner", None) is self
         if self._life is None or is_ours:
             return
         timeout = finite(self._endpoint.binding.close_timeout)
