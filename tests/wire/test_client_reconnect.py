@@ -78,16 +78,18 @@ class TestComingBack:
 
     async def test_a_callback_that_runs_on_holds_nobody_up_and_may_wait_for_the_next_session(self) -> None:
         came_back: list[int] = []
+        lost = asyncio.Event()
 
         class Busy(Watcher):
             async def price(self, symbol: str, cents: int) -> None:
                 if cents == 100 and not came_back:
-                    await until(lambda: channel.state is CommunicationState.OPENING)
+                    await lost.wait()
                     await channel.wait_opened()
                     came_back.append(cents)
 
         async with serve(TickerService) as address, flaky_link(address) as link:
             channel = connect(Ticker, link.address, Busy(), reconnect=SOON)
+            channel.reconnecting += lambda _: lost.set()
             async with channel as ticker:
                 assert await ticker.subscribe("MSFT") == 2
                 link.reset()
