@@ -8,11 +8,14 @@ WCF: the I/O thread pool, and the receive pump of ChannelHandler on top of it.
 
 import asyncio
 import contextvars
+import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, cast
 
 __all__ = ("MESSAGES_PER_TURN", "MessagePump", "Step")
+
+logger = logging.getLogger(__name__)
 
 #: messages of one session that are served in a row, while others stand in line: what has arrived is had
 #: without waiting, and one read of the socket holds tens of thousands of small ones
@@ -78,7 +81,10 @@ class MessagePump:
     def _look(self) -> None:
         looks, self._afterwards = self._afterwards, []
         for look in looks:
-            look()
+            try:
+                look()
+            except Exception:  # one session's trouble is no other's
+                logger.exception("what waits for an operation could not be looked at")
         if self._line:
             self._go_on()
         else:
@@ -88,9 +94,8 @@ class MessagePump:
         task, line = cast("asyncio.Task[None]", asyncio.current_task()), self._line
         loop, clean = task.get_loop(), contextvars.copy_context()
         while True:
-            for _ in range(
-                len(line)
-            ):  # who stands in line again meanwhile has its turn after the loop's others
+            # who stands in line again meanwhile has its turn after the loop's others
+            for _ in range(len(line)):
                 if not line:
                     break
                 await line.popleft()(task)

@@ -3,6 +3,8 @@
 import asyncio
 from contextvars import ContextVar
 
+import pytest
+
 from wsf.pump import IDLE_TASKS, MessagePump, Step
 
 Task = asyncio.Task[None]
@@ -131,5 +133,27 @@ async def test_a_step_that_is_cancelled_or_fails_takes_only_its_own_task_with_it
         pump.put(step)
     await turns(30)
     assert sorted(made) == ["cancelled"] * 2 + ["gone"] * 3
+    pump.rest()
+    await turns(2)
+
+
+async def test_what_is_called_afterwards_is_called_once_and_what_it_raises_stops_nobody(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pump, made = MessagePump(), list[str]()
+
+    def trouble() -> None:
+        raise RuntimeError("a session's own")
+
+    async def go(task: Task) -> None:
+        pump.afterwards(trouble)
+        pump.afterwards(lambda: made.append("looked"))
+        made.append("gone")
+
+    for _ in range(2):
+        pump.put(go)
+        await turns(4)
+    assert made == ["gone", "looked"] * 2
+    assert len(caplog.records) == 2
     pump.rest()
     await turns(2)
