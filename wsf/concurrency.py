@@ -80,8 +80,7 @@ class Turn:
         if not lock.try_enter():
             return False
         self._lock = lock
-        if lock.limit == 1:
-            lock.holder = self
+        self._take(lock)
         return True
 
     async def begin(self, lock: InstanceLock) -> None:

@@ -204,7 +204,8 @@ class Dispatcher:
             end = ConnectionClosedError(CloseCode.ABNORMAL, clean=False)
             raise
         except Exception as error:  # who accepted the connection is told
-            session.over.set_exception(error)
+            if not session.over.done():
+                session.over.set_exception(error)
         finally:
             session.worker = None
             if end is not None and not session.over.done():

@@ -172,9 +172,13 @@ class Inbox:
                 )
             else:
                 self._pending.resolve(message)
-        self._is_flooded = True  # by answers: they have their turn, not the loop
-        asyncio.get_running_loop().call_soon(self._look_again)
+        self._give_way()
         return None
+
+    def _give_way(self) -> None:
+        """A flood, of answers perhaps, has its turn, not the loop: go on in the next one."""
+        self._is_flooded = True
+        asyncio.get_running_loop().call_soon(self._look_again)
 
     def _first(self) -> Arrival:
         arrival, size = self._waiting.pop(0)
@@ -238,13 +242,18 @@ class Inbox:
 
     def read_on(self) -> None:
         """Somebody waits for what is to come, and nobody reads: read past what comes before it."""
-        if not self._is_awaited() or self._is_wanted:
+        if self._is_flooded or self._is_wanted or not self._is_awaited():
             return
         if self._end is not None:  # the session has not come as far as to know
             self._tell_end()
             return
         try:
+            messages = MESSAGES_PER_TURN
             while self._is_awaited() and not self.is_full:
+                if not messages:
+                    self._give_way()
+                    return
+                messages -= 1
                 arrived = self._connection.take()
                 if arrived is None:
                     return

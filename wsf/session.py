@@ -130,6 +130,7 @@ class Session:
             if self.worker is not None:
                 self.worker.cancel()
                 await asyncio.wait([self.over], timeout=abort_timeout)
+            self.over.cancel()  # nothing is served any more, whatever still comes
             raise
 
     async def tasks_end(self) -> None:

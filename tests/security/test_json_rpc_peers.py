@@ -63,3 +63,27 @@ async def test_a_flood_of_small_messages_leaves_everybody_their_turn(payload: by
         writer.transport.abort()
         await asyncio.gather(answers, return_exceptions=True)
         await until(lambda: host.counters().sessions == 1)
+
+
+async def test_a_flood_of_answers_to_nothing_leaves_everybody_their_turn_while_one_is_waited_for() -> None:
+    count, most = 5_000, 0
+    async with serving_json_rpc(service(), Asks) as (host, (good,)):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(host))
+        writer.write(UPGRADE + b"\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(masked(1, b'{"jsonrpc":"2.0","id":1,"method":"outer","params":[1]}'))
+        await reader.readuntil(b"confirm")
+        answers = asyncio.create_task(reader.read(-1))
+        before = host.counters().messages_received
+        writer.write(masked(1, b'{"jsonrpc":"2.0","id":"wsf:9","result":1}') * count)
+        seen = before
+        async with asyncio.timeout(20):
+            while seen < before + count:
+                await asyncio.sleep(0)
+                now = host.counters().messages_received
+                most, seen = max(most, now - seen), now
+        assert most <= MESSAGES_PER_TURN
+        assert await good.call("inner", 1) == 10
+        writer.transport.abort()
+        await asyncio.gather(answers, return_exceptions=True)
+        await until(lambda: host.counters().sessions == 1)

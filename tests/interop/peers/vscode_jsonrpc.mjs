@@ -1,19 +1,8 @@
 // vscode-jsonrpc, of the major version that the second argument says, over vscode-ws-jsonrpc.
-import { createRequire } from "node:module";
-import { WebSocket } from "ws";
-import { toSocket, WebSocketMessageReader, WebSocketMessageWriter } from "vscode-ws-jsonrpc";
+import { connect } from "./vscode_connection.mjs";
 
 const [address, version, depth] = process.argv.slice(2);
-const require = createRequire(import.meta.url);
-const rpc = require(version === "8" ? "vscode-jsonrpc-8/node" : "vscode-jsonrpc/node");
-
-const webSocket = new WebSocket(address);
-await new Promise((resolve, reject) => webSocket.on("open", resolve).on("error", reject));
-const socket = toSocket(webSocket);
-const connection = rpc.createMessageConnection(
-  new WebSocketMessageReader(socket),
-  new WebSocketMessageWriter(socket),
-);
+const { connection, rpc, webSocket } = await connect(address, version);
 
 const found = { told: [] };
 let asked;

@@ -1,20 +1,9 @@
 // Streams, read and made with vscode-jsonrpc by ordinary requests. Arguments: address, major version.
-import { createRequire } from "node:module";
 import { readFile } from "node:fs/promises";
-import { WebSocket } from "ws";
-import { toSocket, WebSocketMessageReader, WebSocketMessageWriter } from "vscode-ws-jsonrpc";
+import { connect } from "./vscode_connection.mjs";
 
 const [address, version, page] = process.argv.slice(2);
-const require = createRequire(import.meta.url);
-const rpc = require(version === "8" ? "vscode-jsonrpc-8/node" : "vscode-jsonrpc/node");
-
-const webSocket = new WebSocket(address);
-await new Promise((resolve, reject) => webSocket.on("open", resolve).on("error", reject));
-const socket = toSocket(webSocket);
-const connection = rpc.createMessageConnection(
-  new WebSocketMessageReader(socket),
-  new WebSocketMessageWriter(socket),
-);
+const { connection, rpc, webSocket } = await connect(address, version);
 const request = (method, ...params) => connection.sendRequest(method, ...params);
 
 // the reader of docs/streams.md, as it stands there
