@@ -16,7 +16,7 @@ import attrs
 
 from wsf.behaviors import OutboxSettings
 from wsf.channel import DuplexSessionChannel
-from wsf.communication_object import CommunicationState
+from wsf.communication_object import OPENED
 from wsf.concurrency import current_turn
 from wsf.delivery import DeliveryMode
 from wsf.description import REQUIRED, ContractDescription, OperationDescription
@@ -38,8 +38,6 @@ __all__ = (
 )
 
 Call = Callable[..., Coroutine[Any, Any, Any] | RemoteStream[Any]]
-
-OPENED = CommunicationState.OPENED
 
 
 class CallbackOperation:

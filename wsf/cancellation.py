@@ -13,7 +13,7 @@ from typing import Any
 from wsf.errors import FaultCode
 from wsf.message import MessageFault
 
-__all__ = ("CANCELLED", "CallCancelledError", "ServedCall", "ServedCalls")
+__all__ = ("CANCELLED", "CallCancelledError", "ServedCall")
 
 #: what the caller is answered
 CANCELLED = MessageFault(FaultCode.CANCELLED, "the caller has cancelled the call")
@@ -24,7 +24,7 @@ class CallCancelledError(Exception):
 
 
 class ServedCall:
-    """A call of the peer's, from when it is accepted until its operation has ended.
+    """A call of the peer's, from when it is accepted until its operation has ended. Who makes it must end it.
 
     Used in ``with``, around what a cancellation may cut short; it raises ``CallCancelledError`` then. More
     than one such part may come after the other.
@@ -43,6 +43,7 @@ class ServedCall:
         self._before = 0
         self._is_cancelled = False
         self._is_interrupted = False
+        calls[message_id] = self
 
     def cancel(self) -> None:
         """The caller has had enough. Nothing happens if it has said so before."""
@@ -76,24 +77,3 @@ class ServedCall:
         if self._task is not None:
             self._is_interrupted = True
             self._task.cancel()
-
-
-class ServedCalls:
-    """One peer's calls that are being served, by their ids. Notifications have none, and are not here."""
-
-    __slots__ = ("calls",)
-
-    def __init__(self) -> None:
-        self.calls: dict[str | bytes, ServedCall] = {}
-
-    def begin(self, message_id: str | bytes) -> ServedCall:
-        """A call is accepted. Whoever begins must ``end`` it."""
-        call = self.calls[message_id] = ServedCall(self.calls, message_id)
-        return call
-
-    def cancel(self, message_id: str | bytes) -> bool:
-        """Cancel a call; False: there is none of that id."""
-        call = self.calls.get(message_id)
-        if call is not None:
-            call.cancel()
-        return call is not None

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from wsf.behaviors import CallbackSettings, OutboxSettings, StreamSettings
 from wsf.bindings import Binding
-from wsf.cancellation import CANCELLED, ServedCalls
+from wsf.cancellation import CANCELLED, ServedCall
 from wsf.channel_life import ChannelLife
-from wsf.communication_object import CommunicationState
+from wsf.communication_object import OPENED
 from wsf.concurrency import current_turn
 from wsf.correlation import PendingCall, PendingCalls
 from wsf.counters import Meter
@@ -65,6 +65,7 @@ class DuplexSessionChannel(ChannelLife):
         state: Read it before a send that may not fail.
         callback: The typed proxy of the client, once somebody asked for it.
         streams: Those that its operations have open.
+        served: The client's calls that are being served, by their ids; notifications have none.
         running_operations: How many the client's messages have started that have not ended: no idle session.
         sending: What sees each message on its way out, in this order.
         wire: What a message's bytes depend on.
@@ -103,7 +104,7 @@ class DuplexSessionChannel(ChannelLife):
             schedule=schedule,
         )
         self.pending = PendingCalls(callbacks.max_pending_calls, self._on_cancelled)
-        self.served = ServedCalls()
+        self.served: dict[str | bytes, ServedCall] = {}
         self.inbox = Inbox(
             connection,
             self._decode,
@@ -166,7 +167,7 @@ class DuplexSessionChannel(ChannelLife):
             TypeError, ValueError: The message cannot be sent as what it says it is.
 
         """
-        if self.state is not CommunicationState.OPENED:
+        if self.state is not OPENED:
             self.demand_opened()
         frame = ping + self.frame(message) if ping else self.frame(message)
         if not frame:
@@ -279,7 +280,7 @@ class DuplexSessionChannel(ChannelLife):
     def _call_off(self, call: PendingCall) -> None:
         """Nobody waits for an answer any more: tell the client, which may save itself the work."""
         self.pending.remove(call)
-        if self.state is CommunicationState.OPENED and self.encoding.carries_cancellation:
+        if self.state is OPENED and self.encoding.carries_cancellation:
             message = Message(None, MessageType.TEXT, CANCEL_ACTION, relates_to=call.message_id)
             self.outbox.append(self._encode(message), call.operation)
 
@@ -287,7 +288,9 @@ class DuplexSessionChannel(ChannelLife):
         """The client cancels a call of its own. One that is none of those under way has been answered."""
         if self.streams.withdraw(message_id, CANCELLED):
             self._meter.calls_cancelled += 1
-        elif not self.served.cancel(message_id):
+        elif (call := self.served.get(message_id)) is not None:
+            call.cancel()
+        else:
             self.inbox.withdraw(message_id)
 
     def _encode(self, message: Message) -> bytes:

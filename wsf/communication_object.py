@@ -22,6 +22,7 @@ from wsf.errors import (
 )
 
 __all__ = (
+    "OPENED",
     "CloseDetails",
     "CloseStatus",
     "CommunicationObject",
@@ -46,6 +47,10 @@ class CommunicationState(Enum):
     CLOSING = "Closing"
     CLOSED = "Closed"
     FAULTED = "Faulted"
+
+
+#: the same; Python 3.11 makes ``CommunicationState.OPENED`` a call, and every message asks
+OPENED: Final = CommunicationState.OPENED
 
 
 @frozen

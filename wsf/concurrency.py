@@ -80,7 +80,8 @@ class Turn:
         if not lock.try_enter():
             return False
         self._lock = lock
-        self._take(lock)
+        if lock.limit == 1:
+            lock.holder = self
         return True
 
     async def begin(self, lock: InstanceLock) -> None:
@@ -90,8 +91,10 @@ class Turn:
         self._take(lock)
 
     def end(self) -> None:
-        """The operation has ended: let the next one in."""
+        """The operation has ended: let the next one in. There is nothing to cancel any more."""
         self.is_over = True
+        if self.call is not None:
+            self.call.end()
         lock, self._lock = self._lock, None
         if lock is not None and (lock.holder is self or lock.limit == UNLIMITED):
             lock.holder = None

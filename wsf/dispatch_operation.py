@@ -34,7 +34,7 @@ from wsf.instancing import InstanceContext, Instancing
 from wsf.message import Message, MessageFault
 from wsf.operation_context import OperationContext
 from wsf.pump import MessagePump
-from wsf.streaming import StreamedOperation
+from wsf.streaming import Stream, StreamedOperation
 from wsf.throttling import Gate
 
 __all__ = ("DispatchOperation", "ServiceRuntime")
@@ -100,26 +100,27 @@ class DispatchOperation:
     async def call(self, context: OperationContext, place: InstanceContext) -> CloseStatus | None:
         """Serve a message; how the session ends for it, if it does. The call's place to run is given back."""
         message_id = context.incoming_message.message_id  # an inspector may put another message in its place
+        call = context.turn.call
         token = CURRENT_CALL.set(context)
         errors: list[Exception] = []
         end: CloseStatus | None = None
         try:
             try:
-                reply = await self._perform(context, place)
+                if call is None:
+                    reply = await self._served(context, place, None)
+                else:
+                    with call:  # raises CallCancelledError
+                        reply = await self._served(context, place, message_id)
                 if reply is not None:
-                    self._answer(context, message_id, reply)
+                    self._answer(context, reply)
             except asyncio.CancelledError as cancelled:
                 if cast("asyncio.Task[None]", asyncio.current_task()).cancelling():
                     raise  # the host aborts
                 errors.append(as_exception(cancelled))
-            except Exception as raised:  # whatever an operation raises is judged here
-                errors.append(raised)
-            except (SystemExit, BaseExceptionGroup) as raised:  # an operation is no program: it ends alone
+            except OWN_ERRORS as raised:  # whatever an operation raises is judged here; it is no program
                 errors.append(as_exception(raised))
             if errors:
                 end = self._fail(context, message_id, errors)
-            if context.stream is not None and (errors or message_id is None):
-                context.stream.end()  # nobody has been told of it
         finally:
             context.turn.end()
             try:
@@ -140,17 +141,10 @@ class DispatchOperation:
     def _title(self) -> str:
         return f"{self._service.name}.{self.description.method}"
 
-    async def _perform(self, context: OperationContext, place: InstanceContext) -> Message | None:
-        call = context.turn.call
-        if call is None:
-            return await self._served(context, place)
-        try:
-            with call:  # raises CallCancelledError
-                return await self._served(context, place)
-        finally:
-            call.end()
-
-    async def _served(self, context: OperationContext, place: InstanceContext) -> Message | None:
+    async def _served(
+        self, context: OperationContext, place: InstanceContext, message_id: str | bytes | None
+    ) -> Message | None:
+        """Let the object serve a message; the reply, if there is to be one."""
         message = context.incoming_message
         for inspector in self._inspectors:
             message = context.incoming_message = checked(inspector, inspector.received(message, context))
@@ -169,18 +163,21 @@ class DispatchOperation:
         else:
             result = await method(*arguments)
         if self.description.is_streaming:
-            return await self._open_stream(context, place, result)
+            stream = context.stream = await self._open_stream(context.channel, place, result)
+            if message_id is None:
+                stream.end()  # nobody is told of it
+            return streamed.opened(stream.token).with_ids(relates_to=message_id)
         if self.description.is_one_way or (result is None and not self._carries_replies):
             return None
-        return self._formatter.serialize_reply(result)
+        return self._formatter.serialize_reply(result, message_id)
 
-    async def _open_stream(self, context: OperationContext, place: InstanceContext, iterator: Any) -> Message:
+    async def _open_stream(
+        self, channel: DuplexSessionChannel, place: InstanceContext, iterator: Any
+    ) -> Stream:
         """Whatever a stream does, it does as a task that its operation has left running."""
         release = functools.partial(self._release, place) if self._instancing.ends_with_call else None
-        judge = functools.partial(self._judge_stream, context.channel)
-        operation = StreamedOperation(self._write_value, judge, release)
-        context.stream = await context.channel.streams.open(iterator, operation)
-        return streamed.opened(context.stream.token)
+        judge = functools.partial(self._judge_stream, channel)
+        return await channel.streams.open(iterator, StreamedOperation(self._write_value, judge, release))
 
     def _write_value(self, value: Any) -> bytes:
         return self._formatter.serialize_reply(value).body or b"null"
@@ -202,12 +199,10 @@ class DispatchOperation:
             proceed = functools.partial(_invoke, wrapper, context, proceed)
         return proceed
 
-    def _answer(self, context: OperationContext, message_id: str | bytes | None, reply: Message) -> None:
+    def _answer(self, context: OperationContext, reply: Message) -> None:
         """Send the reply to who waits for it; over a wire without ids, whatever was returned."""
-        if self.description.is_one_way or (self._carries_replies and message_id is None):
+        if self._carries_replies and reply.relates_to is None:
             return
-        if message_id is not None:
-            reply = reply.with_ids(relates_to=message_id)
         if context.turn.outgoing:
             reply = attrs.evolve(reply, properties={**reply.properties, **context.turn.outgoing})
         try:
@@ -221,11 +216,13 @@ class DispatchOperation:
         self, context: OperationContext, message_id: str | bytes | None, errors: list[Exception]
     ) -> CloseStatus | None:
         """Answer with the fault that an error means, if somebody waits; how the session ends for it."""
+        if context.stream is not None:
+            context.stream.end()  # nobody has been told of it
         verdict = self._errors.judge(errors[0], self.description, context.channel)
         if message_id is None or self.description.is_one_way:
             return verdict.end
         try:
-            self._answer(context, message_id, Message(fault=verdict.fault))
+            self._answer(context, Message(fault=verdict.fault, relates_to=message_id))
         except OWN_ERRORS as refused:  # an inspector lets not even the fault pass: the close frame answers
             errors.append(as_exception(refused))
             return self._errors.blame_service(errors[-1], self.description.method).end

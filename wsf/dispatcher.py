@@ -17,7 +17,7 @@ import attrs
 from wsf import deadlock
 from wsf.bindings import Binding
 from wsf.callback import callback_operations
-from wsf.cancellation import CallCancelledError
+from wsf.cancellation import CallCancelledError, ServedCall
 from wsf.channel import DuplexSessionChannel
 from wsf.communication_object import CloseStatus, CommunicationState
 from wsf.concurrency import Turn
@@ -188,13 +188,30 @@ class Dispatcher:
             session.channel.forget()
 
     async def _step(self, session: Session, worker: "asyncio.Task[Any]") -> None:
-        """Serve what has come, and note how the session ends, when somebody has had enough. For the pump."""
+        """Serve what has come, as much as may be in a row, and note how the session ends. For the pump."""
         if session.over.done():
             return
+        inbox, outbox = session.channel.inbox, session.channel.outbox
         end: CloseStatus | ConnectionClosedError | None = None
         session.worker = worker
         try:
-            end = await self._serve_some(session)
+            for _ in range(MESSAGES_PER_TURN):
+                # while the host closes, operations that run still get their client's answers
+                if session.closing is not None and not (len(inbox) or session.channel.running_operations):
+                    await session.tasks_end()
+                    end = session.closing
+                    break
+                arrival = inbox.take()
+                if arrival is None:
+                    break
+                end = await self._dispatch(session, arrival)
+                if end is not None:
+                    break
+                if outbox.is_filling:  # who does not take its answers is not asked for more
+                    inbox.read_on()
+                    await outbox.relieve()
+            else:
+                self._pump.put(session.step)
         except ConnectionClosedError as closed:
             end = closed
         except ProtocolError as error:
@@ -204,39 +221,18 @@ class Dispatcher:
             end = ConnectionClosedError(CloseCode.ABNORMAL, clean=False)
             raise
         except Exception as error:  # who accepted the connection is told
-            if not session.over.done():
-                session.over.set_exception(error)
+            session.stop(error)
         finally:
             session.worker = None
-            if end is not None and not session.over.done():
-                session.over.set_result(end)
-
-    async def _serve_some(self, session: Session) -> CloseStatus | None:
-        """Dispatch what has come, as much as may be in a row."""
-        channel, inbox, outbox = session.channel, session.channel.inbox, session.channel.outbox
-        for _ in range(MESSAGES_PER_TURN):
-            # while the host closes, operations that run still get their client's answers
-            if session.closing is not None and not (len(inbox) or channel.running_operations):
-                await session.tasks_end()
-                return session.closing
-            arrival = inbox.take()
-            if arrival is None:
-                return None
-            if session.closing is None or arrival.is_answered:
-                end = await self._dispatch(session, arrival)
-                if end is not None:
-                    return end
-            elif arrival.message.message_id is not None:
-                session.answer(arrival.message, _TOO_LATE)
-            if outbox.is_filling:  # who does not take its answers is not asked for more
-                inbox.read_on()
-                await outbox.relieve()
-        self._pump.put(session.step)
-        return None
+            session.stop(end)
 
     async def _dispatch(self, session: Session, arrival: Arrival) -> CloseStatus | None:
         """Find the operation and let it run; what the session's end is, if that is it."""
         message = arrival.message
+        if session.closing is not None and not arrival.is_answered:
+            if message.message_id is not None:
+                session.answer(message, _TOO_LATE)
+            return None
         operation = self._operation_for(message)
         is_call = operation is not None and not operation.description.is_one_way and message.fault is None
         if message.action in STREAM_ACTIONS or (
@@ -257,7 +253,7 @@ class Dispatcher:
         # from here on the message is accepted: closing waits until it has been served
         channel = session.channel
         channel.running_operations += 1
-        call = None if message.message_id is None else channel.served.begin(message.message_id)
+        call = None if message.message_id is None else ServedCall(channel.served, message.message_id)
         if call is not None and operation.occupies_session:
             call.server = session.worker
         turn = Turn(description.name, channel, call)

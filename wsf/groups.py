@@ -16,7 +16,7 @@ from wsf.backplanes.memory import MemoryBackplane
 from wsf.batch import Batch
 from wsf.callback import CallbackOperation, bind_arguments, channel_of, operations_of
 from wsf.channel import DuplexSessionChannel
-from wsf.communication_object import CommunicationState
+from wsf.communication_object import OPENED
 from wsf.contracts import contract_attributes
 from wsf.delivery import DeliveryMode
 from wsf.description import ContractDescription, OperationDescription
@@ -106,7 +106,7 @@ class _Client:
                 operation.message(arguments), outlet=operation.outlet, key=operation.key(arguments)
             )
         except Exception:  # an inspector's: one client's trouble is no other's
-            if self.channel.state is CommunicationState.OPENED:
+            if self.channel.state is OPENED:
                 logger.exception("%s: an inspector did not let it pass", operation.title)
             return False
 
@@ -208,7 +208,7 @@ class CallbackGroup(Generic[C]):
                 f"group is of"
             )
         name: Hashable = callback if key is None else key
-        if self._members.get(name) is callback or channel.state is not CommunicationState.OPENED:
+        if self._members.get(name) is callback or channel.state is not OPENED:
             return
         self._take_out(name)
         if not self._members and self.name:

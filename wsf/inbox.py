@@ -238,7 +238,8 @@ class Inbox:
 
     def _read_on_now(self) -> None:
         self._is_due = False
-        self.read_on()
+        if self.occupied_by is not None or self._pending.calls:
+            self.read_on()
 
     def read_on(self) -> None:
         """Somebody waits for what is to come, and nobody reads: read past what comes before it."""

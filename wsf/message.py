@@ -7,7 +7,7 @@ is made once. WCF: System.ServiceModel.Channels.Message, without its states.
 from collections.abc import Callable, Hashable, Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, TypeVar, cast, overload
+from typing import Any, ClassVar, Final, TypeVar, overload
 
 from attrs import Factory, field, frozen
 
@@ -15,6 +15,7 @@ from wsf import data_contracts
 from wsf.errors import FaultCode, InvalidOperationError
 
 __all__ = (
+    "BINARY",
     "CANCEL_ACTION",
     "ON_BINARY_MESSAGE_ACTION",
     "ON_OPEN_ACTION",
@@ -22,6 +23,7 @@ __all__ = (
     "OWN_ID_PREFIX",
     "STREAM_ABORT_ACTION",
     "STREAM_NEXT_ACTION",
+    "TEXT",
     "WILDCARD_ACTION",
     "ClientCertificateMessageProperty",
     "Message",
@@ -66,6 +68,11 @@ class MessageType(Enum):
 
     TEXT = "Text"
     BINARY = "Binary"
+
+
+#: the same; Python 3.11 makes ``MessageType.TEXT`` a call, and every message asks several times
+TEXT: Final = MessageType.TEXT
+BINARY: Final = MessageType.BINARY
 
 
 def _is_body(_instance: object, _attribute: object, body: bytes | None) -> None:
@@ -171,21 +178,25 @@ class Message:
         action: str | None = None,
         properties: Mapping[str, object] = _NO_PROPERTIES,
         message_id: str | bytes | None = None,
+        *,
+        relates_to: str | bytes | None = None,
     ) -> "Message":
         """What the constructor makes, by who knows the types: for encodings and formatters. Twice as fast."""
-        message: Any = _Unfrozen(body, None, message_type, action, properties, message_id, None)
-        message.__class__ = cls  # from here on it is frozen
-        return cast("Message", message)
+        made: Any = _Unfrozen(body, None, message_type, action, properties, message_id, relates_to)
+        made.__class__ = cls  # from here on it is frozen
+        message: Message = made
+        return message
 
     def with_ids(
         self, *, message_id: str | bytes | None = None, relates_to: str | bytes | None = None
     ) -> "Message":
         """The same message as a call or as a reply."""
-        message: Any = _Unfrozen(
+        made: Any = _Unfrozen(
             self.body, self.fault, self.message_type, self.action, self.properties, message_id, relates_to
         )
-        message.__class__ = Message
-        return cast("Message", message)
+        made.__class__ = Message
+        message: Message = made
+        return message
 
     @property
     def is_empty(self) -> bool:

@@ -118,6 +118,15 @@ class Session:
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
+    def stop(self, end: CloseStatus | Exception | None) -> None:
+        """Serve nothing more: how the session ends, or the trouble that who accepted it is told of; None: go on."""
+        if end is None or self.over.done():
+            return
+        if isinstance(end, CloseStatus | ConnectionClosedError):
+            self.over.set_result(end)
+        else:
+            self.over.set_exception(end)
+
     async def ended(self, abort_timeout: float) -> CloseStatus | ConnectionClosedError:
         """Wait until no more messages are served; how it ends. Who is cancelled here cancels the operation.
 

@@ -17,6 +17,7 @@ from wsf.data_contracts._surrogates import surrogates
 __all__ = (
     "ExtensionData",
     "JsonQuotas",
+    "array_reader_of",
     "check",
     "data_contract",
     "data_member",
@@ -28,6 +29,7 @@ __all__ = (
     "surrogates",
     "write",
     "write_value",
+    "writer_of",
 )
 
 T = TypeVar("T")
@@ -92,6 +94,19 @@ def reader_of(hint: Any, root: str = "$") -> Callable[..., Any]:
     return TextReader(hint, root=root)
 
 
+def array_reader_of(hints: tuple[Any, ...]) -> Callable[[bytes, JsonQuotas], tuple[Any, ...] | None]:
+    """What reads a JSON array that has one value for each of some types, in order, in one go.
+
+    A call gives None where that cannot be done: read the values one by one then, and learn why.
+
+    Raises:
+        ContractError: As for ``check``.
+    """
+    from wsf.data_contracts._reading import array_reader  # noqa: PLC0415 - loads msgspec, when first needed
+
+    return array_reader(hints)
+
+
 def read_value(hint: Any, text: bytes, quotas: JsonQuotas = DEFAULT_QUOTAS) -> Any:
     """The value of any type that a member may have, such as ``list[Order]`` or ``datetime | None``.
 
@@ -100,6 +115,18 @@ def read_value(hint: Any, text: bytes, quotas: JsonQuotas = DEFAULT_QUOTAS) -> A
         ContractError: As for ``check``.
     """
     return reader_of(hint)(text, quotas)
+
+
+@cache
+def writer_of(hint: Any) -> Callable[[object], bytes]:
+    """What writes the values of one type, as ``write_value`` does. Made once for each type.
+
+    Raises:
+        ContractError: As for ``check``.
+    """
+    from wsf.data_contracts._contract import writer_of as made  # noqa: PLC0415 - loads msgspec, when first needed
+
+    return made(hint)
 
 
 def write_value(value: object, hint: Any = Any) -> bytes:
@@ -112,7 +139,7 @@ def write_value(value: object, hint: Any = Any) -> bytes:
         ValueError: As for ``write``.
         ContractError: As for ``check``.
     """
-    return _writer_of(hint)(value)
+    return writer_of(hint)(value)
 
 
 def split_members(text: bytes) -> list[tuple[str, bytes]]:
@@ -156,10 +183,3 @@ def _write_object() -> Callable[[object], bytes]:
     from wsf.data_contracts._contract import write_object  # noqa: PLC0415 - loads msgspec, when first needed
 
     return write_object
-
-
-@cache
-def _writer_of(hint: Any) -> Callable[[object], bytes]:
-    from wsf.data_contracts._contract import writer_of  # noqa: PLC0415 - loads msgspec, when first needed
-
-    return writer_of(hint)

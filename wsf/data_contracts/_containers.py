@@ -15,6 +15,7 @@ from wsf.data_contracts._forms import (
     Form,
     Writer,
     expect,
+    fast_whole,
     kind_of,
     read_each,
     split_object,
@@ -32,6 +33,7 @@ Collect: TypeAlias = Callable[[Iterable[Any]], Any]
 # types that are put together at run time, where no checker follows
 _LIST: Final[Any] = list
 _DICT: Final[Any] = dict
+_TUPLE: Final[Any] = tuple
 
 
 def array_form(item: Form, collect: Collect) -> Form:
@@ -62,9 +64,21 @@ def tuple_form(items: Sequence[Form]) -> Form:
         readers = iter(items)
         return tuple(read_each(lambda value: next(readers).read(value), enumerate(values)))
 
+    def fast() -> Fast | None:
+        inner = [item.fast() for item in items]
+        known = [item for item in inner if item is not None]
+        if len(known) < len(inner) or not known:
+            return None
+        depth = 1 + max(item.depth for item in known)
+        members = sum(item.members for item in known)
+        shape = _TUPLE[tuple(item.shape for item in known)]
+        if all(item.build is None or item.members for item in known):  # msgspec makes it whole
+            return fast_whole(shape, depth, members)
+        return Fast(shape, _build_places([item.build for item in known]), depth)
+
     write = _write_each(lambda place: items[place].write if place < len(items) else None)
     contracts = tuple(contract for item in items for contract in item.contracts)
-    return Form(read, frozenset({"array"}), write if contracts else None, contracts=contracts)
+    return Form(read, frozenset({"array"}), write if contracts else None, fast, contracts)
 
 
 def object_form(key: Any, value: Form) -> Form:
@@ -171,6 +185,16 @@ def _build_each(inner: Fast, collect: Collect) -> Build | None:
     if build is None:
         return None
     return lambda values, tally: collect([build(value, tally) for value in values])
+
+
+def _build_places(builds: Sequence[Build | None]) -> Build:
+    def collect(values: tuple[Any, ...], tally: list[int]) -> tuple[Any, ...]:
+        return tuple(
+            value if build is None else build(value, tally)
+            for build, value in zip(builds, values, strict=True)
+        )
+
+    return collect
 
 
 def _keys_of(make_key: Callable[[str], Any] | None, names: Iterable[str]) -> list[Any]:

@@ -15,7 +15,7 @@ from wsf.data_contracts._forms import Fast, Form, split_object
 from wsf.data_contracts._hints import class_of, is_contract, name_of
 from wsf.data_contracts._members import Member, members_of
 from wsf.data_contracts._refusal import REFUSALS, Refused, member_step, refused
-from wsf.data_contracts._writing import AS_IT_IS, encode, plain
+from wsf.data_contracts._writing import AS_IT_IS, encode, encode_plain, plain
 from wsf.errors import ContractError
 
 __all__ = ("DataContract", "checked_form", "contract_of")
@@ -108,6 +108,28 @@ class DataContract:
                 is_plain = type(value) in AS_IT_IS and member.form.write is None
                 written[member.name] = value if is_plain else _plain_member(member, value)
         return written
+
+    def fast_writer(self, write_exactly: Callable[[object], bytes]) -> Callable[[object], bytes]:
+        """What writes an instance at once if each of its values says by itself how it is written.
+
+        Whatever that cannot write is for the exact way, which says what is wrong with it.
+        """
+        values_of, cls, names = self._values, self.cls, tuple(self.members)
+        if values_of is None:
+            return write_exactly
+        unknown_of = None if self.extension is None else self._extension_of
+
+        def write(instance: object) -> bytes:
+            if type(instance) is cls and (unknown_of is None or not unknown_of(instance)._members):
+                values = values_of(instance)
+                if AS_IT_IS.issuperset(map(type, values)):
+                    try:
+                        return encode_plain(dict(zip(names, values, strict=True)))
+                    except (ValueError, TypeError):
+                        pass
+            return write_exactly(instance)
+
+        return write
 
     def _write_among(self, unknown: Mapping[str, list[bytes]], instance: Any, type_name: str | None) -> bytes:
         written = [] if type_name is None else [encode(TYPE_MEMBER) + b":" + encode(type_name)]
@@ -202,7 +224,8 @@ def writer_of(hint: Any) -> Callable[[object], bytes]:
     Raises:
         ContractError: The type has no JSON form.
     """
-    write = checked_form(hint).write
+    form = checked_form(hint)
+    write = form.write
 
     def write_text(value: object) -> bytes:
         try:
@@ -210,7 +233,9 @@ def writer_of(hint: Any) -> Callable[[object], bytes]:
         except (Refused, RecursionError) as error:
             raise ValueError(_located(error, value).line("")) from error.__cause__
 
-    return write_text
+    # one class, and no known type that may stand in its place
+    is_one_class = is_contract(hint) and form.contracts == (hint,)
+    return contract_of(hint).fast_writer(write_text) if is_one_class else write_text
 
 
 def _located(error: Exception, value: object) -> Refused:

@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, NotRequired, TypedDict
 import attrs
 
 from wsf.data_contracts._extension_data import ExtensionData
-from wsf.data_contracts._forms import Build, Fast
+from wsf.data_contracts._forms import Build, Fast, fast_whole
 from wsf.data_contracts._members import Member
 
 __all__ = ("NOTHING_UNKNOWN", "fast_contract")
@@ -38,17 +38,9 @@ def fast_contract(cls: type[Any], members: Mapping[str, Member], extension: str 
         if fast.build is not None:
             builds.append((member.name, fast.build))
     if not builds and extension is None and members and _only_stores(cls, members):
-        return Fast(cls, _counter(len(members)), depth, len(members))
+        return fast_whole(cls, depth, len(members))
     make_shape: Any = TypedDict  # by a variable: no checker follows a shape that is made at run time
     return Fast(make_shape(cls.__name__, shapes), _constructor(cls, members, extension, builds), depth)
-
-
-def _counter(members: int) -> Build:
-    def count(instance: Any, tally: list[int]) -> Any:
-        tally[0] += members
-        return instance
-
-    return count
 
 
 def _constructor(

@@ -28,6 +28,7 @@ __all__ = (
     "Reader",
     "Writer",
     "any_form",
+    "fast_whole",
     "is_native",
     "kind_of",
     "native_form",
@@ -54,6 +55,16 @@ class Fast:
     build: Build | None  # None: that is the value already
     depth: int  # of the deepest text that can be read
     members: int = 0  # of every value, if msgspec makes it whole: then ``build`` only counts
+
+
+def fast_whole(shape: Any, depth: int, members: int) -> Fast:
+    """What msgspec makes whole, and always of as many members."""
+
+    def count(value: Any, tally: list[int]) -> Any:
+        tally[0] += members
+        return value
+
+    return Fast(shape, count if members else None, depth, members)
 
 
 @frozen

@@ -1,6 +1,6 @@
 """Reading a whole JSON text as a type: the quotas first, the fast way if there is one, and the exact way."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from msgspec.json import Decoder
@@ -11,7 +11,7 @@ from wsf.data_contracts._quotas import DEFAULT_QUOTAS, JsonQuotas, excess, is_su
 from wsf.data_contracts._refusal import REFUSALS, Refused, refused
 from wsf.errors import SerializationError
 
-__all__ = ("TextReader", "contract_reader", "read_members", "split_members")
+__all__ = ("TextReader", "array_reader", "contract_reader", "read_members", "split_members")
 
 _SMALL: Final = DEFAULT_QUOTAS.max_number_length  # a text of no more characters holds no longer number
 _WHITE_SPACE: Final = b" \t\r\n"
@@ -47,6 +47,17 @@ class TextReader:
         Raises:
             SerializationError: It is none of the type.
         """
+        value = self.at_once(text, quotas)
+        if value is not None:
+            return value
+        try:
+            return self._read_exactly(text, quotas)
+        except REFUSALS as error:
+            line = refused(error).line(self._label, self._root)
+            raise SerializationError(line) from error.__cause__
+
+    def at_once(self, text: bytes, quotas: JsonQuotas = DEFAULT_QUOTAS) -> Any:
+        """The value that a JSON text is, by the fast way; None where only the exact way can tell."""
         decode = self._decode
         is_small = quotas is DEFAULT_QUOTAS and len(text) <= _SMALL
         is_within = self._depth <= quotas.max_depth and (is_small or is_surely_within(text, quotas))
@@ -63,17 +74,18 @@ class TextReader:
                     return value
             except (ValueError, *REFUSALS):
                 pass  # the exact way says why
-        try:
-            return self._read_exactly(text, quotas)
-        except REFUSALS as error:
-            line = refused(error).line(self._label, self._root)
-            raise SerializationError(line) from error.__cause__
+        return None
 
     def _read_exactly(self, text: bytes, quotas: JsonQuotas) -> Any:
         text.decode()  # msgspec does not look into what it only skips
         if (over := excess(text, quotas)) is not None:
             raise Refused(over)
         return self._read(text)
+
+
+def array_reader(hints: tuple[Any, ...]) -> Callable[[bytes, JsonQuotas], Any]:
+    """What reads an array with one value for each of some types at once; None where that cannot be done."""
+    return TextReader(tuple[hints]).at_once  # type: ignore[valid-type]
 
 
 def read_members(hint: Any, members: Iterable[tuple[str, bytes]], quotas: JsonQuotas, root: str) -> Any:

@@ -18,10 +18,10 @@ from wsf.data_contracts._quotas import DEFAULT_QUOTAS
 from wsf.data_contracts._refusal import Refused, refused
 from wsf.data_contracts._surrogates import unstructure_hook
 
-__all__ = ("AS_IT_IS", "decimal_text", "encode", "items_of", "key_of", "plain")
+__all__ = ("AS_IT_IS", "decimal_text", "encode", "encode_plain", "items_of", "key_of", "plain")
 
 # "/" is not escaped as WCF does: "\/" is the same character, and two bytes for each link in a chat
-_encode: Final = Encoder().encode
+encode_plain: Final = Encoder().encode
 
 AS_IT_IS: Final = frozenset({str, int, bool, NoneType, Raw})
 _ARRAYS: Final = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Set)
@@ -37,7 +37,7 @@ def encode(value: Any) -> bytes:
         Refused: It holds a lone surrogate, or an int of too many digits.
     """
     try:
-        return _encode(value)
+        return encode_plain(value)
     except (ValueError, TypeError) as error:
         raise refused(error) from error
 

@@ -14,9 +14,11 @@ from wsf.data_contracts import JsonQuotas
 from wsf.description import BodyStyle, ContractDescription, OperationDescription
 from wsf.errors import ContractError, EncodingError
 from wsf.message import (
+    BINARY,
     ON_BINARY_MESSAGE_ACTION,
     ON_OPEN_ACTION,
     ON_TEXT_MESSAGE_ACTION,
+    TEXT,
     WILDCARD_ACTION,
     Message,
     MessageType,
@@ -97,7 +99,7 @@ class ByteStreamMessageEncoding:
         Raises:
             EncodingError: TEXT that is not UTF-8 (RFC 6455 section 8.1).
         """
-        if message_type is MessageType.BINARY:
+        if message_type is BINARY:
             return Message.unchecked(payload, message_type, ON_BINARY_MESSAGE_ACTION, properties)
         try:
             payload.decode()  # passed on, invalid text would make every other client of a room fail
@@ -113,7 +115,7 @@ class ByteStreamMessageEncoding:
         """
         if message.body is None:
             raise ValueError("an empty message has no body to send: Message(b'') is a frame of zero bytes")
-        if message.message_type is MessageType.TEXT:
+        if message.message_type is TEXT:
             message.body.decode()
         return message.body
 

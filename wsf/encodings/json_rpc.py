@@ -22,6 +22,7 @@ from wsf.message import (
     OWN_ID_PREFIX,
     STREAM_ABORT_ACTION,
     STREAM_NEXT_ACTION,
+    TEXT,
     WILDCARD_ACTION,
     Message,
     MessageFault,
@@ -104,7 +105,7 @@ class JsonRpcMessageEncoding:
 
     carries_replies: ClassVar[bool] = True
     carries_cancellation: ClassVar[bool] = True
-    frame_type: ClassVar[MessageType | None] = MessageType.TEXT
+    frame_type: ClassVar[MessageType | None] = TEXT
     body_style: ClassVar[BodyStyle] = BodyStyle.WRAPPED
 
     reader_quotas: JsonQuotas = JsonQuotas()
@@ -152,7 +153,7 @@ class JsonRpcMessageEncoding:
             EncodingError: TEXT that is not UTF-8 (RFC 6455 section 8.1).
             UnsupportedDataError: BINARY.
         """
-        if message_type is not MessageType.TEXT:
+        if message_type is not TEXT:
             raise UnsupportedDataError("JSON-RPC is TEXT here")
         try:
             payload.decode()  # what is only skipped is not looked into
@@ -237,14 +238,12 @@ def _message(envelope: _Envelope, properties: Mapping[str, object]) -> Message:
         if envelope.method == _CANCEL_METHOD and id_ is None:
             return _cancellation(body, properties)
         action = _ACTIONS.get(envelope.method, envelope.method)
-        return Message.unchecked(body, MessageType.TEXT, action, properties, id_)
+        return Message.unchecked(body, TEXT, action, properties, id_)
     relates_to = _ours(id_ or _NULL)
     if isinstance(envelope.error, _Error):
-        return Message(
-            None, MessageType.TEXT, None, properties, relates_to=relates_to, fault=_fault(envelope.error)
-        )
+        return Message(None, TEXT, None, properties, relates_to=relates_to, fault=_fault(envelope.error))
     if envelope.result is not UNSET:
-        return Message(bytes(envelope.result), MessageType.TEXT, None, properties, relates_to=relates_to)
+        return Message(bytes(envelope.result), TEXT, None, properties, relates_to=relates_to)
     return _answer(id_ or _NULL, FaultCode.INVALID_MESSAGE, "there is no method")
 
 
@@ -252,8 +251,8 @@ def _answer(id_: bytes, code: FaultCode, reason: str, *, is_call: bool = False) 
     """What is no message, and its answer; without a method and with an id of ours it is a broken answer."""
     ours = _ours(id_)
     if not is_call and isinstance(ours, str) and ours.startswith(OWN_ID_PREFIX):
-        return Message(None, MessageType.TEXT, relates_to=ours, fault=MessageFault(code, reason))
-    return Message(None, MessageType.TEXT, message_id=id_, fault=MessageFault(code, reason))
+        return Message(None, TEXT, relates_to=ours, fault=MessageFault(code, reason))
+    return Message(None, TEXT, message_id=id_, fault=MessageFault(code, reason))
 
 
 def _invalid(payload: bytes) -> Message:
@@ -271,8 +270,8 @@ def _cancellation(params: bytes, properties: Mapping[str, object]) -> Message:
     try:
         relates_to = bytes(_read_cancellation(params).id)
     except ValidationError:
-        return Message(params, MessageType.TEXT, _CANCEL_METHOD, properties)
-    return Message(None, MessageType.TEXT, CANCEL_ACTION, properties, relates_to=relates_to)
+        return Message(params, TEXT, _CANCEL_METHOD, properties)
+    return Message(None, TEXT, CANCEL_ACTION, properties, relates_to=relates_to)
 
 
 def _related(message: Message, relates_to: str | bytes) -> bytes | None:

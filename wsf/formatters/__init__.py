@@ -28,8 +28,8 @@ class MessageFormatter(Protocol):
         """
         ...
 
-    def serialize_reply(self, result: Any) -> Message:
-        """The reply with a result; of what streams, one value.
+    def serialize_reply(self, result: Any, relates_to: str | bytes | None = None) -> Message:
+        """The reply with a result, to the call of that id; of what streams, one value.
 
         Raises:
             ValueError, TypeError: The result cannot be written as what the contract promises.

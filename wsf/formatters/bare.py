@@ -6,7 +6,7 @@ from wsf import data_contracts
 from wsf.data_contracts import JsonQuotas
 from wsf.description import OperationDescription
 from wsf.errors import ContractError, SerializationError
-from wsf.message import Message, MessageType
+from wsf.message import TEXT, Message
 
 __all__ = ("BareFormatter",)
 
@@ -24,7 +24,8 @@ class BareFormatter:
         self._parameter = next(iter(operation.parameters), None)
         self._read = data_contracts.reader_of(self._parameter.type) if self._parameter else None
         self._read_result = data_contracts.reader_of(operation.result)
-        self._result = operation.result
+        self._write = data_contracts.writer_of(self._parameter.type) if self._parameter else None
+        self._write_result = data_contracts.writer_of(operation.result)
 
     def deserialize_request(self, message: Message) -> tuple[Any, ...]:
         """The body as the parameter's type."""
@@ -34,17 +35,15 @@ class BareFormatter:
             raise SerializationError("there is no body to read")
         return (self._read(message.body, self._quotas),)
 
-    def serialize_reply(self, result: Any) -> Message:
+    def serialize_reply(self, result: Any, relates_to: str | bytes | None = None) -> Message:
         """The result as JSON."""
-        return Message.unchecked(data_contracts.write_value(result, self._result), MessageType.TEXT)
+        return Message.unchecked(self._write_result(result), TEXT, relates_to=relates_to)
 
     def serialize_request(self, arguments: tuple[Any, ...]) -> Message:
         """The argument as JSON."""
-        if self._parameter is None:
+        if self._write is None:
             return Message()
-        return Message.unchecked(
-            data_contracts.write_value(arguments[0], self._parameter.type), MessageType.TEXT
-        )
+        return Message.unchecked(self._write(arguments[0]), TEXT)
 
     def deserialize_reply(self, message: Message) -> Any:
         """The body as the result's type."""

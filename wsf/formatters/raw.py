@@ -19,9 +19,10 @@ class RawFormatter:
         """The message itself, or nothing."""
         return (message,) if self.takes_message else ()
 
-    def serialize_reply(self, result: Any) -> Message:
+    def serialize_reply(self, result: Any, relates_to: str | bytes | None = None) -> Message:
         """The message that was returned; an empty one for None."""
-        return Message() if result is None else _message(result)
+        reply = Message() if result is None else _message(result)
+        return reply if relates_to is None else reply.with_ids(relates_to=relates_to)
 
     def serialize_request(self, arguments: tuple[Any, ...]) -> Message:
         """The one argument."""

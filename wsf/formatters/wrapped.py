@@ -15,7 +15,7 @@ from wsf import data_contracts
 from wsf.data_contracts import JsonQuotas
 from wsf.description import REQUIRED, OperationDescription, ParameterDescription
 from wsf.errors import ContractError, SerializationError
-from wsf.message import Message, MessageType
+from wsf.message import TEXT, Message
 
 __all__ = ("WrappedFormatter",)
 
@@ -30,10 +30,12 @@ class WrappedFormatter:
         self._parameters = operation.parameters
         self._readers = {parameter.name: _reader(parameter, quotas) for parameter in operation.parameters}
         self._in_order = tuple(self._readers.values())
-        self._types = tuple(parameter.type for parameter in operation.parameters)
+        types = tuple(parameter.type for parameter in operation.parameters)
+        self._read_all = data_contracts.array_reader_of(types)
+        self._writers = tuple(map(data_contracts.writer_of, types))
         self._read_result = data_contracts.reader_of(operation.result)
+        self._write_result = data_contracts.writer_of(operation.result)
         self._quotas = quotas
-        self._result = operation.result
 
     def deserialize_request(self, message: Message) -> tuple[Any, ...]:
         """The arguments in ``params``."""
@@ -43,19 +45,19 @@ class WrappedFormatter:
             return ()
         try:
             if body[:1] == b"[":
-                return self._positional(_split_array(body))
+                return self._read_all(body, self._quotas) or self._positional(_split_array(body))
             return self._named(_split_object(body), body)
         except DecodeError:
             raise SerializationError("the parameters are neither an array nor an object") from None
 
-    def serialize_reply(self, result: Any) -> Message:
+    def serialize_reply(self, result: Any, relates_to: str | bytes | None = None) -> Message:
         """The result as JSON; None is null."""
-        return Message.unchecked(data_contracts.write_value(result, self._result), MessageType.TEXT)
+        return Message.unchecked(self._write_result(result), TEXT, relates_to=relates_to)
 
     def serialize_request(self, arguments: tuple[Any, ...]) -> Message:
         """The arguments as a JSON array."""
-        written = map(data_contracts.write_value, arguments, self._types)
-        return Message.unchecked(b"[" + b",".join(written) + b"]", MessageType.TEXT)
+        written = [write(argument) for write, argument in zip(self._writers, arguments, strict=True)]
+        return Message.unchecked(b"[" + b",".join(written) + b"]", TEXT)
 
     def deserialize_reply(self, message: Message) -> Any:
         """The body as the result's type."""

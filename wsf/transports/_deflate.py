@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from wsf.counters import Meter
 from wsf.errors import CloseCode, EncodingError, ProtocolError
-from wsf.message import MessageType
+from wsf.message import TEXT, MessageType
 from wsf.transports._frames import OPCODE_BINARY, OPCODE_TEXT, encode_frame
 from wsf.transports._handshake import Headers, Refusal
 from wsf.transports._websocket import WebSocketConnection
@@ -189,7 +189,7 @@ class DeflatingConnection(WebSocketConnection):
         if compressed is None:
             return super().frame(payload, message_type)
         self._meter.messages_compressed += 1
-        opcode = OPCODE_TEXT if message_type is MessageType.TEXT else OPCODE_BINARY
+        opcode = OPCODE_TEXT if message_type is TEXT else OPCODE_BINARY
         return encode_frame(RSV1 | opcode, compressed)
 
 

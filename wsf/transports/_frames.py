@@ -24,14 +24,18 @@ OPCODE_PONG: Final = 0xA
 MAX_CLOSE_REASON_BYTES: Final = 123
 
 
+_HEAD_16: Final = struct.Struct("!BBH").pack
+_HEAD_64: Final = struct.Struct("!BBQ").pack
+
+
 def encode_frame(opcode: int, payload: bytes) -> bytes:
     """One final frame of a server (RFC 6455 section 5.2)."""
     length = len(payload)
     if length < 126:
         return bytes((0x80 | opcode, length)) + payload
     if length < 65536:
-        return struct.pack("!BBH", 0x80 | opcode, 126, length) + payload
-    return struct.pack("!BBQ", 0x80 | opcode, 127, length) + payload
+        return _HEAD_16(0x80 | opcode, 126, length) + payload
+    return _HEAD_64(0x80 | opcode, 127, length) + payload
 
 
 def close_reason(reason: str) -> bytes:

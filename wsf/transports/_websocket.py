@@ -18,7 +18,7 @@ from aiohttp.http_websocket import WebSocketError
 
 from wsf.counters import Meter
 from wsf.errors import CloseCode, ConnectionClosedError, EncodingError, ProtocolError, QuotaExceededError
-from wsf.message import MessageType
+from wsf.message import BINARY, TEXT, MessageType
 from wsf.transports._arrivals import arrivals_of
 from wsf.transports._frames import (
     OPCODE_BINARY,
@@ -137,7 +137,7 @@ class WebSocketConnection:
             if kind is not _TEXT and kind is not _BINARY:
                 self._control(kind, data, extra)
             elif self._close_sent is None:  # after our close frame the rest of what comes is thrown away
-                return data, MessageType.TEXT if kind is _TEXT else MessageType.BINARY
+                return data, TEXT if kind is _TEXT else BINARY
         if not self._is_flooded:  # by control frames: they have their turn, not the loop
             self._is_flooded = True
             self._loop.call_soon(self._look_again)
@@ -149,7 +149,7 @@ class WebSocketConnection:
 
     def frame(self, payload: bytes, message_type: MessageType) -> bytes:
         """One final, unmasked frame."""
-        return encode_frame(OPCODE_TEXT if message_type is MessageType.TEXT else OPCODE_BINARY, payload)
+        return encode_frame(OPCODE_TEXT if message_type is TEXT else OPCODE_BINARY, payload)
 
     def write(self, data: bytes) -> bool:
         """See ``Connection``. After the close frame nothing is written (RFC 6455 section 5.5.1)."""
