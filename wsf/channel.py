@@ -5,7 +5,6 @@ turn of the event loop, never inside the call that caused them: a loop over a ro
 is over its bound without the room changing under it.
 """
 
-import asyncio
 import itertools
 import uuid
 from collections.abc import Callable, Hashable
@@ -25,13 +24,12 @@ from wsf.errors import (
     ConnectionClosedError,
     ReplyTimeoutError,
 )
-from wsf.flushing import FlushSchedule
+from wsf.flushing import OWN_CONTEXT, FlushSchedule
 from wsf.idle import IdleWatch
 from wsf.inbox import Arrival, Inbox
 from wsf.message import CANCEL_ACTION, ON_OPEN_ACTION, Message, MessageType
 from wsf.open_streams import OpenStreams
 from wsf.outbox import Outbox
-from wsf.settings import finite
 from wsf.transports import Connection
 from wsf.waiting import Outlet
 
@@ -262,9 +260,11 @@ class DuplexSessionChannel(ChannelLife):
         timeout, turn = self.operation_timeout if within is None else within, call.turn
         if turn is not None:
             turn.step_out()
+        expiry = None
+        if timeout < float("inf"):
+            expiry = self._loop.call_later(timeout, _expire, call, context=OWN_CONTEXT)
         try:
-            async with asyncio.timeout(finite(timeout)):
-                return await call.reply
+            return await call.reply
         except TimeoutError:
             self._meter.reply_timeouts += 1
             raise ReplyTimeoutError(
@@ -272,6 +272,8 @@ class DuplexSessionChannel(ChannelLife):
                 f"(sendTimeout, or the channel's operation_timeout)"
             ) from None
         finally:
+            if expiry is not None:
+                expiry.cancel()
             if call.message_id in self.pending.calls:
                 self._call_off(call)
             if turn is not None:
@@ -313,3 +315,8 @@ class DuplexSessionChannel(ChannelLife):
             self.pending.fail_all(
                 lambda: CommunicationObjectFaultedError(f"the {self.peer_kind} broke a rule: {end}")
             )
+
+
+def _expire(call: PendingCall) -> None:
+    if not call.reply.done():
+        call.reply.set_exception(TimeoutError())

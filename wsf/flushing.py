@@ -5,12 +5,17 @@ client's in one write. ``linger`` waits a little longer, and gathers more.
 """
 
 import asyncio
+import contextvars
 import logging
-from typing import Protocol
+from typing import Final, Protocol
 
-__all__ = ("FlushSchedule", "Flushable")
+__all__ = ("OWN_CONTEXT", "FlushSchedule", "Flushable")
 
 logger = logging.getLogger(__name__)
+
+#: what our own timers run in. A timer keeps the context of who made it, an operation's with its whole session
+#: for one, until it would be due, though it be cancelled long before
+OWN_CONTEXT: Final = contextvars.Context()
 
 
 class Flushable(Protocol):
@@ -52,9 +57,9 @@ class FlushSchedule:
         self._is_due = True
         loop = asyncio.get_running_loop()
         if self._linger:
-            loop.call_later(self._linger, self._flush)
+            loop.call_later(self._linger, self._flush, context=OWN_CONTEXT)
         else:
-            loop.call_soon(self._flush)
+            loop.call_soon(self._flush, context=OWN_CONTEXT)
 
     def _flush(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, cast
 
-__all__ = ("MESSAGES_PER_TURN", "MessagePump", "Step")
+__all__ = ("MESSAGES_PER_TURN", "TASK_NAME", "MessagePump", "Step")
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +23,9 @@ MESSAGES_PER_TURN: Final = 64
 
 #: tasks that are kept for the next time when nobody stands in line
 IDLE_TASKS: Final = 16
+
+#: what its tasks are called, for who looks at all the loop's
+TASK_NAME: Final = "wsf message pump"
 
 #: what makes the next step of a session, in the task that it is given
 Step = Callable[["asyncio.Task[None]"], Coroutine[Any, Any, None]]
@@ -73,7 +76,7 @@ class MessagePump:
                 break
         else:
             # only the loop's own set knows a task otherwise, and that is weak
-            task = loop.create_task(self._serve(), context=self._context.copy())
+            task = loop.create_task(self._serve(), name=TASK_NAME, context=self._context.copy())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         loop.call_soon(self._look)

@@ -119,7 +119,7 @@ class Session:
         task.add_done_callback(self.tasks.discard)
 
     def stop(self, end: CloseStatus | Exception | None) -> None:
-        """Serve nothing more: how the session ends, or the trouble that who accepted it is told of; None: go on."""
+        """Serve nothing more: how the session ends, or what who accepted it is told of. None: it goes on."""
         if end is None or self.over.done():
             return
         if isinstance(end, CloseStatus | ConnectionClosedError):

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from tests.soak.figures import Figure
 from tests.soak.member import FATES, Member, meet
-from tests.soak.server import Server, serving
+from tests.soak.server import Server, more, serving
+from wsf.pump import IDLE_TASKS
 
 __all__ = ("SECONDS", "TITLE", "run")
 
@@ -49,6 +50,9 @@ async def run(seconds: float) -> list[Figure]:
         lost = sum(rooms[number % ROOMS] - member.count for number, member in enumerate(steady))
         complaints = server.complaints()
     settled = looks[SETTLED:]
+    fewest, most = min(settled, key=_objects), max(settled, key=_objects)
+    if more(fewest, most):
+        print(f"objects, more at one look than at another: {more(fewest, most)}", flush=True)
     growth = _slope([(look["at"], look["traced"]) for look in settled]) * 600 / 2**20
     return [
         Figure.at_most("traced memory grows in 10 minutes by", growth, 1, "MiB"),
@@ -56,6 +60,7 @@ async def run(seconds: float) -> list[Figure]:
             Figure.at_most(f"{what}: most over least", _spread(settled, what), allowed)
             for what, allowed in (("tasks", 0), ("descriptors", 0), ("timers", 2), ("objects", 20))
         ),
+        Figure.at_most("tasks that the pump keeps", max(look["pump"] for look in settled), IDLE_TASKS + 1),
         Figure.same("sessions at each look", {look["sessions"] - 1 for look in looks}, {STEADY}),
         Figure.same(f"of {sum(rooms) * STEADY // ROOMS} deliveries lost", lost, 0),
         Figure.same("of them out of order", sum(member.gaps for member in steady), 0),
@@ -64,6 +69,10 @@ async def run(seconds: float) -> list[Figure]:
         Figure.at_least("sessions, in all", looks[-1]["opened"], seconds),
         Figure.same("complaints in the log", complaints, 0),
     ]
+
+
+def _objects(look: dict[str, Any]) -> int:
+    return int(look["objects"])
 
 
 def _spread(looks: list[dict[str, Any]], what: str) -> int:

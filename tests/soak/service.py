@@ -19,6 +19,7 @@ from wsf import (
     service_behavior,
     service_contract,
 )
+from wsf.pump import TASK_NAME
 
 
 def _resident() -> int:
@@ -103,6 +104,7 @@ class Soak(Rooms):
             if str(kind.__module__).startswith("wsf.")
         )
         counters = OperationContext.current().host.counters()
+        names = [task.get_name() for task in asyncio.all_tasks()]
         return json.dumps(
             {
                 "sessions": counters.sessions,
@@ -110,7 +112,8 @@ class Soak(Rooms):
                 "resident": _resident(),
                 "processor": time.process_time(),
                 "traced": tracemalloc.get_traced_memory()[0],
-                "tasks": len(asyncio.all_tasks()),
+                "tasks": sum(name != TASK_NAME for name in names),
+                "pump": sum(name == TASK_NAME for name in names),
                 "descriptors": len(os.listdir("/proc/self/fd")),
                 # asyncio tells nobody how many timers there are; cancelled ones stay until they are many
                 "timers": sum(not timer.cancelled() for timer in loop._scheduled),
