@@ -24,12 +24,13 @@ from wsf.errors import (
     ConnectionClosedError,
     ReplyTimeoutError,
 )
-from wsf.flushing import OWN_CONTEXT, FlushSchedule
+from wsf.flushing import FlushSchedule
 from wsf.idle import IdleWatch
 from wsf.inbox import Arrival, Inbox
 from wsf.message import CANCEL_ACTION, ON_OPEN_ACTION, Message, MessageType
 from wsf.open_streams import OpenStreams
 from wsf.outbox import Outbox
+from wsf.timers import OWN_CONTEXT
 from wsf.transports import Connection
 from wsf.waiting import Outlet
 
@@ -69,6 +70,24 @@ class DuplexSessionChannel(ChannelLife):
         wire: What a message's bytes depend on.
         outbox_settings: The bounds of what waits for the client.
     """
+
+    __slots__ = (
+        "__weakref__",
+        "_idle",
+        "_operation_timeout",
+        "_strict_callbacks",
+        "callback",
+        "encoding",
+        "inbox",
+        "outbox",
+        "outbox_settings",
+        "pending",
+        "running_operations",
+        "sending",
+        "served",
+        "streams",
+        "wire",
+    )
 
     def __init__(
         self,

@@ -55,6 +55,23 @@ class ChannelLife(CommunicationObject, ABC):
         owner: A client's channel, which may outlive its sessions; None at a host.
     """
 
+    # with as many attributes, a dictionary for them would be a tenth of what an idle session takes
+    __slots__ = (
+        "_binding",
+        "_connection",
+        "_extensions",
+        "_idle_close",
+        "_is_aborted",
+        "_loop",
+        "_meter",
+        "close_details",
+        "close_status",
+        "owner",
+        "peer",
+        "peer_kind",
+        "session_id",
+    )
+
     kind = "channel"
 
     # made by the channel, which knows what they carry

@@ -170,6 +170,8 @@ class CommunicationObject:
         opening, opened, closing, closed, faulted: Happen when it gets into that state.
     """
 
+    __slots__ = ("_was_closed", "closed", "closing", "faulted", "opened", "opening", "state")
+
     #: what errors call it
     kind: ClassVar[str] = "object"
 

@@ -64,10 +64,11 @@ class ServiceRuntime:
     #: what runs the operations
     pump: MessagePump = attrs.field(factory=MessagePump)
     streams: StreamSettings = StreamSettings()
+    #: who judges this service's errors
+    errors: ErrorBehavior = attrs.field(init=False)
 
-    @property
-    def errors(self) -> ErrorBehavior:
-        """Who judges this service's errors."""
+    @errors.default
+    def _(self) -> ErrorBehavior:
         return ErrorBehavior(self.name, self.extensions, self.meter, self.include_exception_detail)
 
 

@@ -5,17 +5,14 @@ client's in one write. ``linger`` waits a little longer, and gathers more.
 """
 
 import asyncio
-import contextvars
 import logging
-from typing import Final, Protocol
+from typing import Protocol
 
-__all__ = ("OWN_CONTEXT", "FlushSchedule", "Flushable")
+from wsf.timers import OWN_CONTEXT
+
+__all__ = ("FlushSchedule", "Flushable")
 
 logger = logging.getLogger(__name__)
-
-#: what our own timers run in. A timer keeps the context of who made it, an operation's with its whole session
-#: for one, until it would be due, though it be cancelled long before
-OWN_CONTEXT: Final = contextvars.Context()
 
 
 class Flushable(Protocol):

@@ -7,6 +7,8 @@ import asyncio
 import math
 from collections.abc import Callable
 
+from wsf.timers import OWN_CONTEXT
+
 __all__ = ("IdleWatch",)
 
 
@@ -43,7 +45,7 @@ class IdleWatch:
     def start(self) -> None:
         """The session begins."""
         if math.isfinite(self._timeout):
-            self._timer = self._loop.call_later(self._timeout, self._look)
+            self._timer = self._loop.call_later(self._timeout, self._look, context=OWN_CONTEXT)
 
     def stop(self) -> None:
         """It has ended."""
@@ -56,7 +58,7 @@ class IdleWatch:
         if not self._is_busy():
             rest += max(self.active_at, self._sent_at()) - self._loop.time()
         if rest > 0:
-            self._timer = self._loop.call_later(rest, self._look)
+            self._timer = self._loop.call_later(rest, self._look, context=OWN_CONTEXT)
         else:
             self._timer = None
             self._on_idle()

@@ -40,7 +40,9 @@ class OpenStreams:
         self.meter = meter
         self.pulls = 0
         self._by_token: dict[bytes, Stream] = {}
-        self._alive: set[Stream] = set()  # those, too, whose generator is still closing
+        self._alive: dict[
+            Stream, None
+        ] = {}  # those, too, whose generator is still closing; no set: see tasks
         self._last = 0
         self._is_closed = False
 
@@ -90,7 +92,7 @@ class OpenStreams:
             token, iterator, operation, settings=self.settings, meter=self.meter, on_over=self._forget
         )
         self._by_token[stream.token] = stream
-        self._alive.add(stream)
+        self._alive[stream] = None
         stream.task.add_done_callback(lambda _: self._settle(stream))
         self.meter.streams_opened += 1
         self.meter.streams_most = max(self.meter.streams_most, len(self._by_token))
@@ -145,7 +147,7 @@ class OpenStreams:
 
     def _settle(self, stream: Stream) -> None:
         if stream.is_over and stream.task.done():
-            self._alive.discard(stream)
+            self._alive.pop(stream, None)
 
     def _refuse(self, message: Message, asker: Asker, code: FaultCode, reason: str) -> None:
         if message.message_id is not None:

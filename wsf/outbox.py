@@ -12,8 +12,9 @@ from typing import Final, Protocol
 
 from wsf.counters import Meter
 from wsf.errors import SlowClientError
-from wsf.flushing import OWN_CONTEXT, FlushSchedule
+from wsf.flushing import FlushSchedule
 from wsf.settings import finite
+from wsf.timers import OWN_CONTEXT
 from wsf.transports import Connection
 from wsf.waiting import Offer, Outlet, WaitingMessages
 

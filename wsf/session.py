@@ -72,7 +72,9 @@ class Session:
         self.worker: asyncio.Task[Any] | None = None
         self.over: asyncio.Future[CloseStatus | ConnectionClosedError] = task.get_loop().create_future()
         self.step: Step
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.tasks: dict[
+            asyncio.Task[None], None
+        ] = {}  # mostly empty: an empty set takes three times as much
         self._service = service
         self._inspection = Inspection(service.extensions.message_inspectors, channel, service.errors)
         self._began = time.monotonic()
@@ -115,8 +117,8 @@ class Session:
     def run_apart(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something beside the steps. The session does not end before it has."""
         task = asyncio.create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        self.tasks[task] = None
+        task.add_done_callback(self.tasks.pop)
 
     def stop(self, end: CloseStatus | Exception | None) -> None:
         """Serve nothing more: how the session ends, or what who accepted it is told of. None: it goes on."""

@@ -9,6 +9,8 @@ import math
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from wsf.timers import OWN_CONTEXT
+
 __all__ = ("KeepAlive", "Line")
 
 #: s between a missed deadline and the end: a loop that was held up, or reading that has only just begun
@@ -54,7 +56,7 @@ class KeepAlive:
         self._is_late = False
         self._next: asyncio.TimerHandle | None = None
         if math.isfinite(interval):
-            self._next = self._loop.call_later(interval, self.look)
+            self._next = self._loop.call_later(interval, self.look, context=OWN_CONTEXT)
 
     def stop(self) -> None:
         """The peer need not show any more that it lives."""
@@ -74,7 +76,7 @@ class KeepAlive:
             self._next = None
             self._dead()
             return
-        self._next = self._loop.call_later(wait, self.look)
+        self._next = self._loop.call_later(wait, self.look, context=OWN_CONTEXT)
 
     def _ping_when_silent(self) -> float:
         """Ping who has been silent for an interval: s until the next look."""

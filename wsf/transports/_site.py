@@ -170,7 +170,15 @@ class Site:
         """Answer one request: an endpoint's, the page's, 404; or 503 for what ends or has ended."""
         entrance = self._entrances.get(request.path)
         if entrance is not None:
-            return await answered(request, await self._enter(request, entrance))
+            handshake = await self._handshake(request, entrance)
+            if isinstance(handshake, Refusal):
+                return await answered(request, refuse(request, handshake, entrance.meter))
+            self._sessions += 1
+            try:  # no function of its own: each takes memory as long as the session lives
+                response = await upgrade(request, handshake, entrance)
+            finally:
+                self._sessions -= 1
+            return await answered(request, response)
         ended = self._ended.get(request.path)
         if ended is not None:
             return await answered(request, refuse(request, SHUTTING_DOWN, ended))
@@ -187,18 +195,12 @@ class Site:
             return await answered(request, text_response(404, "there is nothing here"))
         return await answered(request, static.response(request))
 
-    async def _enter(self, request: web.BaseRequest, entrance: Entrance) -> web.StreamResponse:
-        """Be an endpoint's session, or say why not. As long as it is asked who a client is, it is pending."""
+    async def _handshake(self, request: web.BaseRequest, entrance: Entrance) -> Handshake | Refusal:
+        """What a client asks of an endpoint. As long as it is asked who the client is, it is pending."""
         handshake = read_handshake(request, entrance)
         if isinstance(handshake, Handshake) and entrance.authenticate is not None:
-            handshake = await self._authenticated(request, handshake, entrance, entrance.authenticate)
-        if isinstance(handshake, Refusal):
-            return refuse(request, handshake, entrance.meter)
-        self._sessions += 1
-        try:
-            return await upgrade(request, handshake, entrance)
-        finally:
-            self._sessions -= 1
+            return await self._authenticated(request, handshake, entrance, entrance.authenticate)
+        return handshake
 
     async def _authenticated(
         self, request: web.BaseRequest, handshake: Handshake, entrance: Entrance, authenticate: Authenticate
