@@ -30,7 +30,7 @@ from wsf.inbox import Arrival, Inbox
 from wsf.message import CANCEL_ACTION, ON_OPEN_ACTION, Message, MessageType
 from wsf.open_streams import OpenStreams
 from wsf.outbox import Outbox
-from wsf.timers import OWN_CONTEXT
+from wsf.timers import call_later
 from wsf.transports import Connection
 from wsf.waiting import Outlet
 
@@ -141,12 +141,17 @@ class DuplexSessionChannel(ChannelLife):
         self.wire = wire if connection.framing is None else (wire, connection.framing)
         if binding.transport.notifies_on_connection:
             self.inbox.announce(Message(None, action=ON_OPEN_ACTION, properties=connection.properties))
-        self._idle = IdleWatch(
-            binding.receive_timeout,
-            lambda: self.running_operations > 0 or self.streams.are_asked,
-            self._on_idle,
-            lambda: self.outbox.sent_at,
-        )
+        self._idle = IdleWatch(binding.receive_timeout, self)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being done for the client: it need not say anything meanwhile."""
+        return self.running_operations > 0 or self.streams.are_asked
+
+    @property
+    def sent_at(self) -> float:
+        """When the last message went to the client, by the loop's clock."""
+        return self.outbox.sent_at
 
     @property
     def operation_timeout(self) -> float:
@@ -281,7 +286,7 @@ class DuplexSessionChannel(ChannelLife):
             turn.step_out()
         expiry = None
         if timeout < float("inf"):
-            expiry = self._loop.call_later(timeout, _expire, call, context=OWN_CONTEXT)
+            expiry = call_later(self._loop, timeout, _expire, call)
         try:
             return await call.reply
         except TimeoutError:

@@ -250,7 +250,8 @@ class ChannelLife(CommunicationObject, ABC):
             self.pending.fail_all(self._unusable)
             self.streams.close()
 
-    def _on_idle(self) -> None:
+    def on_idle(self) -> None:
+        """Nobody has said anything for ``receiveTimeout``. For the watch."""
         self._meter.idle_timeouts += 1
         logger.warning(
             "session idle: %s %s: no message for %g s; to keep such sessions raise receiveTimeout "

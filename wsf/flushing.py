@@ -5,10 +5,9 @@ client's in one write. ``linger`` waits a little longer, and gathers more.
 """
 
 import asyncio
+import contextvars
 import logging
 from typing import Protocol
-
-from wsf.timers import OWN_CONTEXT
 
 __all__ = ("FlushSchedule", "Flushable")
 
@@ -30,10 +29,11 @@ class FlushSchedule:
         linger: s that the first message of a write may wait for others; 0: until the loop's turn ends.
     """
 
-    __slots__ = ("_batches", "_is_due", "_linger", "_outboxes")
+    __slots__ = ("_batches", "_context", "_is_due", "_linger", "_outboxes")
 
     def __init__(self, linger: float = 0.0) -> None:
         self._linger = linger
+        self._context = contextvars.Context()  # not that of the operation which has made it due
         self._is_due = False
         self._batches: list[Flushable] = []
         self._outboxes: list[Flushable] = []
@@ -54,9 +54,9 @@ class FlushSchedule:
         self._is_due = True
         loop = asyncio.get_running_loop()
         if self._linger:
-            loop.call_later(self._linger, self._flush, context=OWN_CONTEXT)
+            loop.call_later(self._linger, self._flush, context=self._context)
         else:
-            loop.call_soon(self._flush, context=OWN_CONTEXT)
+            loop.call_soon(self._flush, context=self._context)
 
     def _flush(self) -> None:
         now = asyncio.get_running_loop().time()

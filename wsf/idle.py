@@ -5,11 +5,29 @@ The law: a message either way restarts the time, a ping does not, and a running 
 
 import asyncio
 import math
-from collections.abc import Callable
+from typing import Protocol
 
-from wsf.timers import OWN_CONTEXT
+from wsf.timers import call_later
 
-__all__ = ("IdleWatch",)
+__all__ = ("IdleWatch", "Watched")
+
+
+class Watched(Protocol):
+    """A session."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an operation runs."""
+        ...
+
+    @property
+    def sent_at(self) -> float:
+        """When the last message went, by the loop's clock."""
+        ...
+
+    def on_idle(self) -> None:
+        """The time is over. Called once."""
+        ...
 
 
 class IdleWatch:
@@ -17,35 +35,24 @@ class IdleWatch:
 
     Args:
         timeout: s without a message; ``inf``: never.
-        is_busy: Whether an operation runs.
-        on_idle: Called once, when the time is over.
-        sent_at: When the last message went, by the loop's clock.
 
     Attributes:
         active_at: When the last message came, by the loop's clock: who takes one sets it.
     """
 
-    __slots__ = ("_is_busy", "_loop", "_on_idle", "_sent_at", "_timeout", "_timer", "active_at")
+    __slots__ = ("_loop", "_session", "_timeout", "_timer", "active_at")
 
-    def __init__(
-        self,
-        timeout: float,
-        is_busy: Callable[[], bool],
-        on_idle: Callable[[], None],
-        sent_at: Callable[[], float] = lambda: 0.0,
-    ) -> None:
+    def __init__(self, timeout: float, session: Watched) -> None:
         self._loop = asyncio.get_running_loop()
         self._timeout = timeout
-        self._is_busy = is_busy
-        self._on_idle = on_idle
-        self._sent_at = sent_at
+        self._session = session
         self._timer: asyncio.TimerHandle | None = None
         self.active_at = self._loop.time()
 
     def start(self) -> None:
         """The session begins."""
         if math.isfinite(self._timeout):
-            self._timer = self._loop.call_later(self._timeout, self._look, context=OWN_CONTEXT)
+            self._timer = call_later(self._loop, self._timeout, self._look)
 
     def stop(self) -> None:
         """It has ended."""
@@ -55,10 +62,10 @@ class IdleWatch:
 
     def _look(self) -> None:
         rest = self._timeout
-        if not self._is_busy():
-            rest += max(self.active_at, self._sent_at()) - self._loop.time()
+        if not self._session.is_busy:
+            rest += max(self.active_at, self._session.sent_at) - self._loop.time()
         if rest > 0:
-            self._timer = self._loop.call_later(rest, self._look, context=OWN_CONTEXT)
+            self._timer = call_later(self._loop, rest, self._look)
         else:
             self._timer = None
-            self._on_idle()
+            self._session.on_idle()

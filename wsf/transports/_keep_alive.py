@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from wsf.timers import OWN_CONTEXT
+from wsf.timers import call_later
 
 __all__ = ("KeepAlive", "Line")
 
@@ -56,7 +56,7 @@ class KeepAlive:
         self._is_late = False
         self._next: asyncio.TimerHandle | None = None
         if math.isfinite(interval):
-            self._next = self._loop.call_later(interval, self.look, context=OWN_CONTEXT)
+            self._next = call_later(self._loop, interval, self.look)
 
     def stop(self) -> None:
         """The peer need not show any more that it lives."""
@@ -76,7 +76,7 @@ class KeepAlive:
             self._next = None
             self._dead()
             return
-        self._next = self._loop.call_later(wait, self.look, context=OWN_CONTEXT)
+        self._next = call_later(self._loop, wait, self.look)
 
     def _ping_when_silent(self) -> float:
         """Ping who has been silent for an interval: s until the next look."""

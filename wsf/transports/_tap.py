@@ -26,6 +26,10 @@ class Tapped(Protocol):
         """The socket has taken all it was given."""
         ...
 
+    def on_lost(self) -> None:
+        """There is no peer any more. In a turn of the loop after the one in which it went."""
+        ...
+
 
 class Tap(asyncio.Protocol):
     """Passes everything on to aiohttp's protocol, and tells the connection what it needs to know."""
@@ -94,6 +98,7 @@ class Tap(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.lost.done():
             self.lost.set_result(None)
+            asyncio.get_running_loop().call_soon(self._connection.on_lost)
         self.is_full = False
         self._connection.on_drained()  # nobody waits for a socket that is gone
         self._inner.connection_lost(exc)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import HttpVersion11, web
 from attrs import evolve, frozen
@@ -48,6 +48,10 @@ SHUTTING_DOWN: Final = Refusal(503, "shutting down", headers={"Retry-After": "1"
 LEFT_INTERVAL: Final = 0.5
 
 
+#: most clients send neither a query nor cookies; what there is none of is one object for all
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
 @frozen
 class Handshake:
     """An opening handshake that has passed the checks of its headers.
@@ -79,11 +83,11 @@ def read_handshake(request: web.BaseRequest, entrance: Entrance) -> Handshake | 
     offers = [line.split(",") for line in request.headers.getall("Sec-WebSocket-Protocol", [])]
     asked = UpgradeRequest(
         path=request.path,
-        query=MappingProxyType({name: tuple(request.query.getall(name)) for name in request.query}),
+        query=_query(request) if request.query_string else _NOTHING,
         headers=MappingProxyType(
             {name.lower(): ", ".join(request.headers.getall(name)) for name in request.headers}
         ),
-        cookies=MappingProxyType(dict(request.cookies)),
+        cookies=MappingProxyType(dict(request.cookies)) if "Cookie" in request.headers else _NOTHING,
         sub_protocols=tuple(offer.strip() for line in offers for offer in line),
         remote=_remote(request),
         client_certificate=None if request.transport is None else client_certificate(request.transport),
@@ -91,6 +95,10 @@ def read_handshake(request: web.BaseRequest, entrance: Entrance) -> Handshake | 
     timeout = finite(entrance.open_timeout)
     deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
     return Handshake(sub_protocol, asked, deadline, extensions)
+
+
+def _query(request: web.BaseRequest) -> Mapping[str, tuple[str, ...]]:
+    return MappingProxyType({name: tuple(request.query.getall(name)) for name in request.query})
 
 
 async def authenticated(

@@ -111,7 +111,6 @@ class WebSocketConnection:
         self._transport = transport
         self._loop = asyncio.get_running_loop()
         self._tap = Tap(transport, self)
-        self._tap.lost.add_done_callback(lambda _: self._on_lost())
         self._meter = meter
         self._close_timeout = close_timeout
         self._max_message_size = max_message_size
@@ -304,7 +303,7 @@ class WebSocketConnection:
         """The socket begins to hold something back."""
         self.filled()
 
-    def _on_lost(self) -> None:
+    def on_lost(self) -> None:
         """The peer has vanished: its session need not read to hear so."""
         if self._end is None:
             self.lost()
