@@ -1,6 +1,7 @@
 """The fast way of reading and the exact way are one: whatever is sent, they cannot differ."""
 
 import dataclasses
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from tests.data_contracts import Chatter, Inner, Values
-from wsf.data_contracts import ExtensionData, data_member, write_value
+from wsf.data_contracts import ExtensionData, data_member, write, write_value, writer_of
 from wsf.data_contracts._contract import contract_of
 from wsf.data_contracts._reading import TextReader
 from wsf.errors import SerializationError
@@ -123,6 +124,12 @@ TEXTS: list[tuple[Any, st.SearchStrategy[str]]] = [
         Stored,
         st.permutations(['"a":1', '"b":":"', '"b":"\\":"', '"u":1']).map(lambda m: f"{{{','.join(m[:2])}}}"),
     ),
+    (tuple[int, str], st.sampled_from(['[1,"a:b"]', "[1]", '[1,"a",2]', '["a",1]', ' [ 1 , "" ] '])),
+    (
+        tuple[Stored, Stored],
+        st.lists(stored, min_size=1, max_size=3).map(lambda items: f"[{','.join(items)}]"),
+    ),
+    (tuple[Order, Stored | None], st.builds("[{},{}]".format, orders, stored | st.just("null"))),
     (list[Stored], st.sampled_from(['[{"a":1,"b":":"}]', '[{"a":1,"b":"","a":2},{"a":1,"b":""}]', "[]"])),
 ]
 
@@ -269,3 +276,46 @@ def test_a_constructor_that_does_more_is_called(cls: type[Any]) -> None:
     assert made == cls(1)
     assert made.a == cls(1).a
     assert cls.__hash__ is None or hash(made) is not None
+
+
+class _Text(str):
+    """What says it is a text, and is of another type."""
+
+
+values = st.one_of(
+    st.text(max_size=5), st.integers(), st.booleans(), st.none(), st.floats(), st.binary(max_size=2),
+    st.sampled_from(["\ud800", 10**5000, _Text("a"), Stored(1, "b"), [1], {"a": 1}, object()]),
+)  # fmt: skip
+unknown = st.sampled_from(
+    [ExtensionData(), ExtensionData((("", "u", b"1"),)), ExtensionData((("room", "v", b"[]"),))]
+)
+
+
+@pytest.mark.parametrize("cls", [Stored, Chatter])
+@given(data=st.data())
+def test_the_fast_way_of_writing_never_differs_from_the_exact_way(
+    cls: type[Any], data: st.DataObject
+) -> None:
+    """Nor does who writes as one type differ from who writes what is there."""
+    if cls is Stored:
+        instance: Any = Stored(data.draw(values), data.draw(values))
+    else:
+        given = [data.draw(values) for _ in range(3)]
+        instance = Chatter(*given, data.draw(unknown))
+
+    def outcome(writer: Callable[[Any], bytes]) -> bytes | str:
+        try:
+            return writer(instance)
+        except ValueError as error:
+            return str(error)
+
+    ours, exact = outcome(writer_of(cls)), outcome(write)
+    assert type(ours) is type(exact)
+    if isinstance(ours, bytes):
+        assert ours == exact
+
+
+@pytest.mark.parametrize("value", [None, 1, {"a": 1, "b": "c"}, Line("a", 1)])
+def test_what_is_no_instance_is_not_written_as_one(value: Any) -> None:
+    with pytest.raises(ValueError, match="expected Stored"):
+        writer_of(Stored)(value)
