@@ -151,16 +151,11 @@ class Inbox:
             return self._first()
         if self._end is not None:
             raise self._end
-        arrival = self._read()
-        self._is_wanted = arrival is None
-        return arrival
-
-    def _read(self) -> Arrival | None:
-        """The next message that is no reply, of those that have arrived."""
+        self._is_wanted = False
         for _ in range(MESSAGES_PER_TURN):
             arrived = self._connection.take()
             if arrived is None:
-                return None
+                break
             message = self._decode(*arrived)
             if isinstance(message, tuple):
                 self._keep(message, len(arrived[0]), lambda arrival: arrival)
@@ -172,7 +167,9 @@ class Inbox:
                 )
             else:
                 self._pending.resolve(message)
-        self._give_way()
+        else:
+            self._give_way()
+        self._is_wanted = True
         return None
 
     def _give_way(self) -> None:
@@ -191,12 +188,11 @@ class Inbox:
             return
         if self._is_wanted:
             try:
-                self._next = self._read()
+                self._next = self.take()
                 if self._next is None:
                     return
             except Exception as end:  # an encoding's own error ends the session, and nothing else
                 self._end = end
-            self._is_wanted = False
             self._ready()
         elif self._is_awaited():
             self.read_on()

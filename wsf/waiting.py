@@ -8,7 +8,7 @@ its operation has not declared so; the bounds hold at every moment, but for one 
 from collections import deque
 from collections.abc import Hashable, Iterator
 from enum import Enum
-from typing import Final, cast
+from typing import Any, Final
 
 from attrs import define, field
 
@@ -166,7 +166,7 @@ class WaitingMessages:
         """Take as many whole frames as ``most`` bytes hold, at least one, and how many they are."""
         items = self._items
         if self._accounts is None and self.size <= most:  # nearly always: all there is
-            batch = cast("list[bytes]", items)  # without accounts there are no places
+            batch: Any = items  # without accounts there are no places
             self._items = []
             self.size = 0
         else:
