@@ -42,6 +42,10 @@ __all__ = ("DispatchOperation", "ServiceRuntime")
 logger = logging.getLogger("wsf.sessions")
 
 
+def _error_behavior(service: "ServiceRuntime") -> ErrorBehavior:
+    return ErrorBehavior(service.name, service.extensions, service.meter, service.include_exception_detail)
+
+
 @frozen
 class ServiceRuntime:
     """What all endpoints of a service share."""
@@ -65,11 +69,7 @@ class ServiceRuntime:
     pump: MessagePump = attrs.field(factory=MessagePump)
     streams: StreamSettings = StreamSettings()
     #: who judges this service's errors
-    errors: ErrorBehavior = attrs.field(init=False)
-
-    @errors.default
-    def _(self) -> ErrorBehavior:
-        return ErrorBehavior(self.name, self.extensions, self.meter, self.include_exception_detail)
+    errors: ErrorBehavior = attrs.field(init=False, default=attrs.Factory(_error_behavior, takes_self=True))
 
 
 class DispatchOperation:
