@@ -213,8 +213,7 @@ class ChannelLife(CommunicationObject, ABC):
         self._loop.call_soon(self._let_go)  # handlers of the last events may still look at the rest
 
     def _let_go(self) -> None:
-        for event in (self.opening, self.opened, self.closing, self.closed, self.faulted):
-            event.forget()
+        self._forget_handlers()
         self._extensions = None
         del self.inbox, self.outbox, self._connection  # with them the socket, and what the dispatcher kept
 

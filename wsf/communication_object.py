@@ -162,6 +162,28 @@ class RepeatedEvent(Event):
         self._handlers = handlers
 
 
+#: what has happened, or never will, before anybody asked for it: nobody is kept
+_OVER: Final = Event()
+_OVER.forget()
+
+
+class _Occasion:
+    """An event of an object, made when somebody asks for it: most of most sessions have no handlers."""
+
+    def __set_name__(self, owner: type[object], name: str) -> None:
+        self._slot = f"_{name}_event"
+
+    def __get__(self, holder: object, owner: type[object] | None = None) -> Event:
+        event: Event | None = getattr(holder, self._slot)
+        if event is None:
+            event = Event()
+            setattr(holder, self._slot, event)
+        return event
+
+    def __set__(self, holder: object, event: Event) -> None:
+        setattr(holder, self._slot, event)  # what += and -= give back
+
+
 class CommunicationObject:
     """What a channel and a host have in common. WCF: CommunicationObject.
 
@@ -170,18 +192,32 @@ class CommunicationObject:
         opening, opened, closing, closed, faulted: Happen when it gets into that state.
     """
 
-    __slots__ = ("_was_closed", "closed", "closing", "faulted", "opened", "opening", "state")
+    __slots__ = (
+        "_closed_event",
+        "_closing_event",
+        "_faulted_event",
+        "_opened_event",
+        "_opening_event",
+        "_was_closed",
+        "state",
+    )
+
+    opening = _Occasion()
+    opened = _Occasion()
+    closing = _Occasion()
+    closed = _Occasion()
+    faulted = _Occasion()
 
     #: what errors call it
     kind: ClassVar[str] = "object"
 
     def __init__(self) -> None:
         self.state = CommunicationState.CREATED
-        self.opening = Event()
-        self.opened = Event()
-        self.closing = Event()
-        self.closed = Event()
-        self.faulted = Event()
+        self._opening_event: Event | None = None
+        self._opened_event: Event | None = None
+        self._closing_event: Event | None = None
+        self._closed_event: Event | None = None
+        self._faulted_event: Event | None = None
         self._was_closed = False  # by close(): then it is closed, and not aborted, for whoever uses it
 
     def demand_opened(self) -> None:
@@ -205,8 +241,22 @@ class CommunicationObject:
     def _become(self, state: CommunicationState) -> None:
         """Get into a state, and have its event happen."""
         self.state = state
-        event: Event = getattr(self, state.value.lower())
-        event.fire(self)
+        slot = f"_{state.value.lower()}_event"
+        event: Event | None = getattr(self, slot)
+        if event is None:
+            setattr(self, slot, _OVER)
+        else:
+            event.fire(self)
+
+    def _forget_handlers(self) -> None:
+        """What has not happened never will."""
+        for state in list(CommunicationState)[1:]:
+            slot = f"_{state.value.lower()}_event"
+            event: Event | None = getattr(self, slot)
+            if event is None:
+                setattr(self, slot, _OVER)
+            else:
+                event.forget()
 
     def _unusable(self) -> WsfError:
         """What a use in this state is answered with; WCF's table, docs/wcf-parity.md."""

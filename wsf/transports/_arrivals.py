@@ -38,19 +38,18 @@ class Arrivals(Protocol):
 class QueuedMessages:
     """Out of the queue that aiohttp's reader fills."""
 
-    __slots__ = ("_is_eof", "_messages", "_read")
+    __slots__ = ("_messages", "_queue")
 
     def __init__(self, queue: Any) -> None:
+        self._queue: Any = queue
         self._messages: Any = queue._buffer
-        self._is_eof: Callable[[], bool] = queue.is_eof
-        self._read: Callable[[], Coroutine[Any, Any, Any]] = queue.read
 
     def take(self) -> Frame | None:
         """See ``Arrivals``."""
-        if not self._messages and not self._is_eof():
+        if not self._messages and not self._queue.is_eof():
             return None
         try:
-            self._read().send(None)
+            self._queue.read().send(None)
         except StopIteration as message:
             taken: Frame = message.value
             return taken

@@ -35,10 +35,10 @@ class Tap(asyncio.Protocol):
     """Passes everything on to aiohttp's protocol, and tells the connection what it needs to know."""
 
     __slots__ = (
-        "_clock",
         "_connection",
         "_heard_at",
         "_inner",
+        "_loop",
         "_tls",
         "_transport",
         "is_deaf",
@@ -51,13 +51,13 @@ class Tap(asyncio.Protocol):
         self._transport = transport
         self._connection = connection
         self._inner: Any = transport.get_protocol()
-        self._clock = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
         self._tls = transport if isinstance(transport, TlsTransport) else None
-        self._heard_at = self._clock()
+        self._heard_at = self._loop.time()
         self.is_full = False
         self.is_deaf = False
         self.strip: Callable[[bytes], bytes] | None = None
-        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.lost: asyncio.Future[None] = self._loop.create_future()
         transport.set_protocol(self)  # first: the next line may call pause_writing
         # full and empty, told at once: the outbox is the buffer; an application's own asyncio TLS, into which
         # a host is mounted, calls a buffer of ``high`` bytes full, and one that is empty must not be
@@ -75,7 +75,7 @@ class Tap(asyncio.Protocol):
         return not self.is_full and self._transport.is_reading()
 
     def data_received(self, data: bytes) -> None:
-        self._heard_at = self._clock()
+        self._heard_at = self._loop.time()
         if not self.is_deaf:
             self._inner.data_received(data if self.strip is None else self.strip(data))
             self._connection.arrived()
@@ -98,7 +98,7 @@ class Tap(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.lost.done():
             self.lost.set_result(None)
-            asyncio.get_running_loop().call_soon(self._connection.on_lost)
+            self._loop.call_soon(self._connection.on_lost)
         self.is_full = False
         self._connection.on_drained()  # nobody waits for a socket that is gone
         self._inner.connection_lost(exc)

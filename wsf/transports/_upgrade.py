@@ -97,6 +97,11 @@ def read_handshake(request: web.BaseRequest, entrance: Entrance) -> Handshake | 
     return Handshake(sub_protocol, asked, deadline, extensions)
 
 
+def _path(request: web.BaseRequest) -> str:
+    """With its query string. The text itself where it is in the usual form: aiohttp would keep another."""
+    return request.raw_path if request.raw_path.startswith("/") else request.path_qs
+
+
 def _query(request: web.BaseRequest) -> Mapping[str, tuple[str, ...]]:
     return MappingProxyType({name: tuple(request.query.getall(name)) for name in request.query})
 
@@ -194,7 +199,7 @@ def _connect(
     properties: dict[str, object] = {
         RemoteEndpointMessageProperty.name: asked.remote,
         WebSocketMessageProperty.name: WebSocketMessageProperty(
-            handshake.sub_protocol, request.path_qs, asked.headers, handshake.principal, asked.cookies
+            handshake.sub_protocol, _path(request), asked.headers, handshake.principal, asked.cookies
         ),
     }
     if asked.client_certificate is not None:

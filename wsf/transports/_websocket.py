@@ -119,7 +119,7 @@ class WebSocketConnection:
         self.ponged = 0
         self._pong: bytes | None = None
         self._end: ConnectionClosedError | None = None
-        self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._ended: asyncio.Future[None] | None = None  # once somebody waits for the end
         self._close_sent: int | None = None
         self._is_cut = False
         self._is_flooded = False
@@ -168,13 +168,14 @@ class WebSocketConnection:
         """The closing handshake, our side first (RFC 6455 section 7.1.2)."""
         if self._end is not None:
             return
+        ended = self._ended = self._ended or self._loop.create_future()
         self._send_close(code, reason)
         if self._tap.is_deaf:
             await self._linger()
             return
         sent_at = self._loop.time()
         self._read_to_the_end()
-        while not (await asyncio.wait([self._ended], timeout=ANSWER_INTERVAL))[0]:
+        while not (await asyncio.wait([ended], timeout=ANSWER_INTERVAL))[0]:
             if self._tap.heard_at > sent_at:
                 # perhaps the answer: an application that shuts down looks at nothing that still arrives
                 self._half_close()
@@ -324,7 +325,8 @@ class WebSocketConnection:
     def _finish(self, end: ConnectionClosedError) -> None:
         if self._end is None:
             self._end = end
-            self._ended.set_result(None)
+            if self._ended is not None:
+                self._ended.set_result(None)
             self._keep_alive.stop()
 
 
