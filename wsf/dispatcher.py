@@ -80,6 +80,8 @@ class Dispatcher:
         self._calls = service.calls
         self._host = service.host
         self._pump = service.pump
+        self._afterwards = service.pump.afterwards
+        self._screening, self._stepping = self._screen, self._step
         self._errors = service.errors
         self._warnings = RareWarning(logger)
         self._operations: dict[str, DispatchOperation] = {}
@@ -116,6 +118,9 @@ class Dispatcher:
         Args:
             begun: Called with its channel, once that is open.
         """
+        # what is kept for each session is small, or there once for all of them
+        session = Session(self._service, cast("asyncio.Task[Any]", asyncio.current_task()), self._screening)
+        session.step = functools.partial(self._stepping, session)
         channel = DuplexSessionChannel(
             connection,
             self._binding,
@@ -126,16 +131,14 @@ class Dispatcher:
             schedule=self._service.schedule,
             streams=self._service.streams,
             strict_callbacks=self._service.strict_callbacks,
-            screen=lambda arrival: self._screen(session, arrival),
-            ready=lambda: self._pump.put(session.step),
-            afterwards=self._pump.afterwards,
+            screen=session.screen,
+            ready=session.ready,
+            afterwards=self._afterwards,
         )
-        session = Session(channel, self._service, cast("asyncio.Task[Any]", asyncio.current_task()))
-        session.step = functools.partial(self._step, session)
         self._sessions.add(session)
         self._empty.clear()
         session.closing = self._closing  # who came too late is told so at once
-        session.begin()
+        session.begin(channel)
         if begun is not None:
             begun(channel)
         try:

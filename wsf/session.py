@@ -6,7 +6,7 @@ WCF: what ChannelHandler and ServiceChannel do at the ends of a session.
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from wsf.channel import DuplexSessionChannel
@@ -14,6 +14,7 @@ from wsf.communication_object import CloseStatus, CommunicationState
 from wsf.dispatch_operation import ServiceRuntime
 from wsf.error_behavior import OWN_ERRORS, as_exception
 from wsf.errors import CloseCode, CommunicationError, ConnectionClosedError
+from wsf.inbox import Arrival
 from wsf.inspection import Inspection, outgoing
 from wsf.instancing import InstanceContext
 from wsf.message import Message
@@ -29,8 +30,10 @@ class Session:
 
     Args:
         task: The task that waits for the session's end.
+        screen: See ``Inbox``.
 
     Attributes:
+        channel: Set when it begins.
         over: Done when no more messages of it are served: how it ends.
         instance: The place of the object that served its last message.
         has_begun: Whether an initiating call has been made.
@@ -45,6 +48,7 @@ class Session:
     __slots__ = (
         "_began",
         "_inspection",
+        "_screen",
         "_service",
         "channel",
         "closing",
@@ -60,9 +64,12 @@ class Session:
     )
 
     def __init__(
-        self, channel: DuplexSessionChannel, service: ServiceRuntime, task: "asyncio.Task[Any]"
+        self,
+        service: ServiceRuntime,
+        task: "asyncio.Task[Any]",
+        screen: "Callable[[Session, Arrival], Arrival | None]",
     ) -> None:
-        self.channel = channel
+        self.channel: DuplexSessionChannel
         self.instance: InstanceContext | None = None
         self.has_begun = False
         self.closing: CloseStatus | None = None
@@ -75,7 +82,8 @@ class Session:
         # mostly empty: an empty set takes three times as much
         self.tasks: dict[asyncio.Task[None], None] = {}
         self._service = service
-        self._inspection = Inspection(service.extensions.message_inspectors, channel, service.errors)
+        self._screen = screen
+        self._inspection: Inspection
         self._began = time.monotonic()
 
     @property
@@ -84,9 +92,20 @@ class Session:
         _, _, number = self.channel.session_id.partition(";")
         return f"{number} {self.channel.peer}"
 
-    def begin(self) -> None:
-        """Open the channel."""
-        self.channel.sending = outgoing(self._service.extensions.message_inspectors)
+    def ready(self) -> None:
+        """Something has come: it stands in line."""
+        self._service.pump.put(self.step)
+
+    def screen(self, arrival: Arrival) -> Arrival | None:
+        """Asked for each message that is read past: what of it shall wait."""
+        return self._screen(self, arrival)
+
+    def begin(self, channel: DuplexSessionChannel) -> None:
+        """Open its channel."""
+        inspectors = self._service.extensions.message_inspectors
+        self.channel = channel
+        self._inspection = Inspection(inspectors, channel, self._service.errors)
+        self.channel.sending = outgoing(inspectors)
         self._service.meter.sessions_opened += 1
         self.channel.open()
         logger.info("session opened: %s %s", self.name, self._service.name)

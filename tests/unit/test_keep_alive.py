@@ -15,7 +15,7 @@ class Given:
         self.is_free = True
         self.pings = 0
         self.deaths = 0
-        self.keep_alive = KeepAlive(self, interval, ping=self._ping, dead=self._die)
+        self.keep_alive = KeepAlive(self, interval)
 
     def hear(self) -> None:
         """The peer makes a sound."""
@@ -27,10 +27,10 @@ class Given:
             self.keep_alive.stop()
             self.keep_alive.look()
 
-    def _ping(self) -> None:
+    def send_ping(self) -> None:
         self.pings += 1
 
-    def _die(self) -> None:
+    def on_dead(self) -> None:
         self.deaths += 1
 
 

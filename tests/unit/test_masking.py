@@ -1,6 +1,6 @@
 """Masked frames are what a server reads: by the RFC's own algorithm, byte for byte."""
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wsf.transports._frames import encode_frame
@@ -28,7 +28,7 @@ def unmasked(data: bytes) -> list[tuple[int, bytes, bytes]]:
     return frames
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))  # it draws many bytes
 @given(st.lists(st.tuples(OPCODES, SIZES), max_size=5), st.randoms())
 def test_a_server_reads_what_was_written(sizes, random) -> None:
     frames = [(opcode, random.randbytes(size)) for opcode, size in sizes]

@@ -6,7 +6,6 @@ and what has arrived meanwhile is looked at before anybody is given up.
 
 import asyncio
 import math
-from collections.abc import Callable
 from typing import Final, Protocol
 
 from wsf.timers import call_later
@@ -31,6 +30,14 @@ class Line(Protocol):
         """Whether a ping would go out now, and its answer would be read."""
         ...
 
+    def send_ping(self) -> None:
+        """Ask the peer for a sign of life."""
+        ...
+
+    def on_dead(self) -> None:
+        """The deadline is missed. Called once; nothing follows."""
+        ...
+
 
 class KeepAlive:
     """Pings one peer, and tells when it is dead, though its TCP may still acknowledge.
@@ -38,19 +45,13 @@ class KeepAlive:
     Args:
         line: The way to the peer and back.
         interval: s of silence until a ping; half of it until an answer is due. ``inf``: nothing is done.
-        ping: Sends one.
-        dead: Called once, when the deadline is missed; nothing follows.
     """
 
-    __slots__ = ("_dead", "_interval", "_is_late", "_line", "_loop", "_next", "_ping", "_pinged_at")
+    __slots__ = ("_interval", "_is_late", "_line", "_loop", "_next", "_pinged_at")
 
-    def __init__(
-        self, line: Line, interval: float, *, ping: Callable[[], None], dead: Callable[[], None]
-    ) -> None:
+    def __init__(self, line: Line, interval: float) -> None:
         self._line = line
         self._interval = interval
-        self._ping = ping
-        self._dead = dead
         self._loop = asyncio.get_running_loop()
         self._pinged_at: float | None = None
         self._is_late = False
@@ -74,7 +75,7 @@ class KeepAlive:
             self._is_late, wait = True, LAST_LOOK
         else:
             self._next = None
-            self._dead()
+            self._line.on_dead()
             return
         self._next = call_later(self._loop, wait, self.look)
 
@@ -86,5 +87,5 @@ class KeepAlive:
         if wait > 0:
             return wait
         self._pinged_at = now
-        self._ping()
+        self._line.send_ping()
         return self._interval / 2

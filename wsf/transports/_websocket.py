@@ -114,7 +114,7 @@ class WebSocketConnection:
         self._meter = meter
         self._close_timeout = close_timeout
         self._max_message_size = max_message_size
-        self._keep_alive = KeepAlive(self._tap, keep_alive_interval, ping=self._ping, dead=self._on_dead)
+        self._keep_alive = KeepAlive(self, keep_alive_interval)
         self._pings = 0
         self.ponged = 0
         self._pong: bytes | None = None
@@ -309,10 +309,22 @@ class WebSocketConnection:
         if self._end is None:
             self.lost()
 
-    def _ping(self) -> None:
+    @property
+    def heard_at(self) -> float:
+        """The loop's time when the last byte arrived."""
+        return self._tap.heard_at
+
+    @property
+    def is_free(self) -> bool:
+        """Whether a ping would go out now, and its answer would be read."""
+        return self._tap.is_free
+
+    def send_ping(self) -> None:
+        """Ask the peer for a sign of life."""
         self.write(encode_frame(OPCODE_PING, b""))
 
-    def _on_dead(self) -> None:
+    def on_dead(self) -> None:
+        """It has given none."""
         self._meter.keep_alive_timeouts += 1
         self._finish(ConnectionClosedError(CloseCode.ABNORMAL, "no pong (keepAliveInterval)", clean=False))
         self.abort()
