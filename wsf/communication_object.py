@@ -73,6 +73,9 @@ def sendable(code: int, reason: str = "") -> CloseStatus:
     return CloseStatus(code, reason)
 
 
+_NORMAL: Final = CloseStatus(CloseCode.NORMAL)
+
+
 class CloseDetails:
     """What the two sides say of a session's end. WCF: IWebSocketCloseDetails.
 
@@ -88,7 +91,7 @@ class CloseDetails:
 
     def __init__(self) -> None:
         self.input_close_status: CloseStatus | None = None
-        self.output_close_status = CloseStatus(CloseCode.NORMAL)
+        self.output_close_status = _NORMAL
 
     def set_output_close_status(self, code: int, reason: str = "") -> None:
         """Say how this side will close, if it closes first. WCF: ``SetOutputCloseStatus``.

@@ -63,7 +63,7 @@ class PendingCalls:
         self.unrelated = 0
         self.calls: dict[str, PendingCall] = {}
         self._last = 0
-        self._late: dict[str, Callable[[Message], None]] = {}
+        self._late: dict[str, Callable[[Message], None]] | None = None  # few ever need it
 
     def __len__(self) -> int:
         return len(self.calls)
@@ -103,7 +103,7 @@ class PendingCalls:
         call = self.calls.pop(id_, None)
         if call is not None and not call.reply.done():
             call.reply.set_result(reply)
-        elif (take := self._late.pop(id_, None)) is not None:
+        elif self._late and (take := self._late.pop(id_, None)) is not None:
             take(reply)
         else:
             self.unrelated += 1
@@ -114,6 +114,8 @@ class PendingCalls:
         if call.reply.done() and not call.reply.cancelled() and call.reply.exception() is None:
             take(call.reply.result())
             return
+        if self._late is None:
+            self._late = {}
         if len(self._late) >= self.limit:
             del self._late[next(iter(self._late))]  # a peer that answers nothing; it has a time limit, too
         self._late[call.message_id] = take

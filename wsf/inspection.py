@@ -40,7 +40,7 @@ class Inspection:
         self._inspectors = inspectors
         self._channel = channel
         self._errors = errors
-        self._told: list[MessageInspector] = []  # of the begin: they hear of the end, too
+        self._told: tuple[MessageInspector, ...] = ()  # of the begin: they hear of the end, too
 
     def begin(self) -> Refusal | None:
         """Let each see the session, up to the one that refuses it."""
@@ -52,7 +52,7 @@ class Inspection:
                 return Refusal(
                     error, self._errors.refusal(error, self._channel, _place(inspector, "connect"))
                 )
-            self._told.append(inspector)
+            self._told += (inspector,)
         return None
 
     def end(self, status: CloseStatus) -> None:

@@ -103,11 +103,11 @@ class ClientConnection(WebSocketConnection):
     async def release(self) -> None:
         """See ``ClientConnection`` of the family: wait until TCP is gone, too, and free what it took."""
         try:
-            if not self._tap.lost.done():
+            if not self._tap.is_lost:
                 await asyncio.wait([self._tap.lost], timeout=LET_GO_TIMEOUT)
         finally:
             self._response.close()
-            if not self._tap.lost.done():
+            if not self._tap.is_lost:
                 self._transport.abort()
             await self._session.close()
 

@@ -39,11 +39,12 @@ class Tap(asyncio.Protocol):
         "_heard_at",
         "_inner",
         "_loop",
+        "_lost",
         "_tls",
         "_transport",
         "is_deaf",
         "is_full",
-        "lost",
+        "is_lost",
         "strip",
     )
 
@@ -57,7 +58,8 @@ class Tap(asyncio.Protocol):
         self.is_full = False
         self.is_deaf = False
         self.strip: Callable[[bytes], bytes] | None = None
-        self.lost: asyncio.Future[None] = self._loop.create_future()
+        self.is_lost = False
+        self._lost: asyncio.Future[None] | None = None
         transport.set_protocol(self)  # first: the next line may call pause_writing
         # full and empty, told at once: the outbox is the buffer; an application's own asyncio TLS, into which
         # a host is mounted, calls a buffer of ``high`` bytes full, and one that is empty must not be
@@ -68,6 +70,15 @@ class Tap(asyncio.Protocol):
     def heard_at(self) -> float:
         """The loop's time when the last byte arrived; over TLS half a record counts, too."""
         return self._heard_at if self._tls is None else self._tls.heard_at
+
+    @property
+    def lost(self) -> "asyncio.Future[None]":
+        """Done when the connection is lost; made when somebody asks."""
+        if self._lost is None:
+            self._lost = self._loop.create_future()
+            if self.is_lost:
+                self._lost.set_result(None)
+        return self._lost
 
     @property
     def is_free(self) -> bool:
@@ -96,8 +107,10 @@ class Tap(asyncio.Protocol):
         self._connection.on_drained()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self.lost.done():
-            self.lost.set_result(None)
+        if not self.is_lost:
+            self.is_lost = True
+            if self._lost is not None:
+                self._lost.set_result(None)
             self._loop.call_soon(self._connection.on_lost)
         self.is_full = False
         self._connection.on_drained()  # nobody waits for a socket that is gone

@@ -193,7 +193,7 @@ class WebSocketConnection:
 
     def abort(self) -> None:
         """A reset, not a FIN: what the kernel holds for a peer that does not read is freed at once."""
-        if not self._tap.lost.done():
+        if not self._tap.is_lost:
             sock = self._transport.get_extra_info("socket")
             if sock is not None and sock.fileno() >= 0:
                 with contextlib.suppress(OSError):  # the peer may have reset it already
@@ -330,7 +330,7 @@ class WebSocketConnection:
         self.abort()
 
     def _abort_if_held(self) -> None:
-        if not self._tap.lost.done():
+        if not self._tap.is_lost:
             self._meter.close_timeouts += 1
             self.abort()
 
