@@ -295,6 +295,7 @@ class ServiceHost(HostLife):
             accept=dispatcher.serve,
             meter=self._meter,
             is_open=self._is_open,
+            try_admit=self._sessions.try_enter,
             admit=lambda: self._admit(transport.pending_connections_limit),
             release=self._sessions.leave,
             credentials=self._credentials,

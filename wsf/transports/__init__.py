@@ -215,6 +215,7 @@ class Entrance:
     accept: Accept
     meter: Meter
     is_open: Callable[[], bool]
+    try_admit: Callable[[], bool]  # a session, if one is free and nobody waits for it
     admit: Admit
     release: Callable[[], None]
     credentials: ServiceCredentials = ServiceCredentials()

@@ -117,7 +117,7 @@ async def authenticated(
 
 async def upgrade(request: web.BaseRequest, handshake: Handshake, entrance: Entrance) -> web.StreamResponse:
     """Let a client in, as soon as there is a place, and be its session until that is over."""
-    if not await _admit(request, handshake, entrance):
+    if not (entrance.try_admit() or await _admit(request, handshake, entrance)):
         if request.transport is None:
             left = Refusal(499, "the client left while it waited for a session")
             return refuse(request, left, entrance.meter)
