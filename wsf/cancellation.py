@@ -24,7 +24,7 @@ class CallCancelledError(Exception):
 
 
 class ServedCall:
-    """A call of the peer's, from when it is accepted until its operation has ended. Who makes it must end it.
+    """A call of the peer's, from when it is accepted until its turn ends it with its operation.
 
     Used in ``with``, around what a cancellation may cut short; it raises ``CallCancelledError`` then. More
     than one such part may come after the other.

@@ -145,7 +145,7 @@ class DuplexSessionChannel(ChannelLife):
 
     @property
     def is_busy(self) -> bool:
-        """Whether something is being done for the client: it need not say anything meanwhile."""
+        """Whether something is done for the client, which need not say anything meanwhile. For its watch."""
         return self.running_operations > 0 or self.streams.are_asked
 
     @property
@@ -289,7 +289,8 @@ class DuplexSessionChannel(ChannelLife):
             expiry = call_later(self._loop, timeout, _expire, call)
         try:
             return await call.reply
-        except TimeoutError:
+        except TimeoutError as expired:
+            expired.__traceback__ = None  # it would hold this frame, and with it itself
             self._meter.reply_timeouts += 1
             raise ReplyTimeoutError(
                 f"{call.operation or 'a call'}: the {self.peer_kind} did not answer within {timeout:g} s "

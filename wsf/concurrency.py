@@ -80,7 +80,7 @@ class Turn:
         if not lock.try_enter():
             return False
         self._lock = lock
-        if lock.limit == 1:
+        if lock.limit == 1:  # as _take() does, without the call: every message comes by
             lock.holder = self
         return True
 

@@ -145,7 +145,7 @@ class DispatchOperation:
     async def _served(
         self, context: OperationContext, place: InstanceContext, message_id: str | bytes | None
     ) -> Message | None:
-        """Let the object serve a message; the reply, if there is to be one."""
+        """Let the object serve a message; the reply, if there is one. Without an id nobody waits for it."""
         message = context.incoming_message
         for inspector in self._inspectors:
             message = context.incoming_message = checked(inspector, inspector.received(message, context))

@@ -224,10 +224,10 @@ class Dispatcher:
             end = ConnectionClosedError(CloseCode.ABNORMAL, clean=False)
             raise
         except Exception as error:  # who accepted the connection is told
-            session.stop(error)
+            session.note_end(error)
         finally:
             session.worker = None
-            session.stop(end)
+            session.note_end(end)
 
     async def _dispatch(self, session: Session, arrival: Arrival) -> CloseStatus | None:
         """Find the operation and let it run; what the session's end is, if that is it."""

@@ -27,13 +27,17 @@ class FlushSchedule:
 
     Args:
         linger: s that the first message of a write may wait for others; 0: until the loop's turn ends.
+
+    Attributes:
+        context: What is written is written in the context of who made the schedule: whatever an operation of
+            one session sends, another's handlers may hear of what comes of it.
     """
 
-    __slots__ = ("_batches", "_context", "_is_due", "_linger", "_outboxes")
+    __slots__ = ("_batches", "_is_due", "_linger", "_outboxes", "context")
 
     def __init__(self, linger: float = 0.0) -> None:
         self._linger = linger
-        self._context = contextvars.Context()  # not that of the operation which has made it due
+        self.context = contextvars.copy_context()
         self._is_due = False
         self._batches: list[Flushable] = []
         self._outboxes: list[Flushable] = []
@@ -54,9 +58,9 @@ class FlushSchedule:
         self._is_due = True
         loop = asyncio.get_running_loop()
         if self._linger:
-            loop.call_later(self._linger, self._flush, context=self._context)
+            loop.call_later(self._linger, self._flush, context=self.context)
         else:
-            loop.call_soon(self._flush, context=self._context)
+            loop.call_soon(self._flush, context=self.context)
 
     def _flush(self) -> None:
         now = asyncio.get_running_loop().time()

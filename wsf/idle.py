@@ -7,13 +7,11 @@ import asyncio
 import math
 from typing import Protocol
 
-from wsf.timers import call_later
-
 __all__ = ("IdleWatch", "Watched")
 
 
 class Watched(Protocol):
-    """A session."""
+    """A session, as its watch sees it."""
 
     @property
     def is_busy(self) -> bool:
@@ -35,6 +33,7 @@ class IdleWatch:
 
     Args:
         timeout: s without a message; ``inf``: never.
+        session: Whose silence it is.
 
     Attributes:
         active_at: When the last message came, by the loop's clock: who takes one sets it.
@@ -52,7 +51,7 @@ class IdleWatch:
     def start(self) -> None:
         """The session begins."""
         if math.isfinite(self._timeout):
-            self._timer = call_later(self._loop, self._timeout, self._look)
+            self._timer = self._loop.call_later(self._timeout, self._look)
 
     def stop(self) -> None:
         """It has ended."""
@@ -65,7 +64,7 @@ class IdleWatch:
         if not self._session.is_busy:
             rest += max(self.active_at, self._session.sent_at) - self._loop.time()
         if rest > 0:
-            self._timer = call_later(self._loop, rest, self._look)
+            self._timer = self._loop.call_later(rest, self._look)
         else:
             self._timer = None
             self._session.on_idle()

@@ -234,7 +234,7 @@ class Inbox:
 
     def _read_on_now(self) -> None:
         self._is_due = False
-        if self.occupied_by is not None or self._pending.calls:
+        if self.occupied_by is not None or self._pending.calls:  # mostly not: the operation has ended by now
             self.read_on()
 
     def read_on(self) -> None:

@@ -40,9 +40,8 @@ class OpenStreams:
         self.meter = meter
         self.pulls = 0
         self._by_token: dict[bytes, Stream] = {}
-        self._alive: dict[
-            Stream, None
-        ] = {}  # those, too, whose generator is still closing; no set: see tasks
+        # those, too, whose generator is still closing; a dict, as Session.tasks
+        self._alive: dict[Stream, None] = {}
         self._last = 0
         self._is_closed = False
 

@@ -14,7 +14,6 @@ from wsf.counters import Meter
 from wsf.errors import SlowClientError
 from wsf.flushing import FlushSchedule
 from wsf.settings import finite
-from wsf.timers import call_later
 from wsf.transports import Connection
 from wsf.waiting import Offer, Outlet, WaitingMessages
 
@@ -298,7 +297,9 @@ class Outbox(WaitingMessages):
         if self._watch is None and not self.is_closed and self._send_timeout < float("inf"):
             self._unsent = self._connection.unsent
             self._progress_at = self._loop.time()
-            self._watch = call_later(self._loop, self._watch_interval, self._look)
+            self._watch = self._loop.call_later(
+                self._watch_interval, self._look, context=self.schedule.context
+            )
 
     def _look(self) -> None:
         """Has the client taken anything since the last look?"""
@@ -310,7 +311,9 @@ class Outbox(WaitingMessages):
             reason = f"slow client: took nothing for {self._send_timeout:g} s (sendTimeout)"
             self._give_up(reason, is_timeout=True)
         else:
-            self._watch = call_later(self._loop, self._watch_interval, self._look)
+            self._watch = self._loop.call_later(
+                self._watch_interval, self._look, context=self.schedule.context
+            )
 
     def _give_up(self, reason: str, operation: str = "", *, is_timeout: bool = False) -> None:
         if not self.is_closed:

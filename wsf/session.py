@@ -138,8 +138,8 @@ class Session:
         self.tasks[task] = None
         task.add_done_callback(self.tasks.pop)
 
-    def stop(self, end: CloseStatus | Exception | None) -> None:
-        """Serve nothing more: how the session ends, or what who accepted it is told of. None: it goes on."""
+    def note_end(self, end: CloseStatus | Exception | None) -> None:
+        """How the session ends, or what who accepted it is told of; None: it goes on."""
         if end is None or self.over.done():
             return
         if isinstance(end, CloseStatus | ConnectionClosedError):

@@ -19,6 +19,7 @@ from wsf.counters import Meter
 from wsf.errors import FaultCode
 from wsf.formatters import streamed
 from wsf.message import Message, MessageFault
+from wsf.timers import call_later
 
 __all__ = ("Asker", "Stream", "StreamedOperation", "close_iterator")
 
@@ -242,7 +243,7 @@ class Stream:
     def _wait_to_be_asked(self) -> None:
         timeout = self._settings.idle_timeout
         if math.isfinite(timeout):
-            self._timer = self._loop.call_later(timeout, self._cut)
+            self._timer = call_later(self._loop, timeout, self._cut)
 
     def _cut(self) -> None:
         self._meter.stream_timeouts += 1

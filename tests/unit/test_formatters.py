@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from wsf import operation_contract, service_contract
 from wsf.data_contracts import JsonQuotas
 from wsf.errors import SerializationError
+from wsf.formatters.raw import RawFormatter
 from wsf.formatters.wrapped import WrappedFormatter
 from wsf.message import TEXT, Message
 from wsf.reflection import describe
@@ -71,3 +72,10 @@ def test_a_reply_relates_to_its_call() -> None:
     reply = formatter.serialize_reply(Order("A", 1), b"7")
     assert (reply.body, reply.relates_to) == (b'{"count":1,"symbol":"A"}', b"7")
     assert formatter.serialize_reply(Order("A", 1)).relates_to is None
+
+
+@pytest.mark.parametrize("relates_to", [None, b"7"])
+def test_a_message_that_came_as_an_answer_is_no_answer_to_another_call(relates_to: bytes | None) -> None:
+    came = Message(b"1", TEXT, relates_to="wsf:2")
+    assert RawFormatter(takes_message=True).serialize_reply(came, relates_to).relates_to == relates_to
+    assert came.relates_to == "wsf:2"

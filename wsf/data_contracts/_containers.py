@@ -67,14 +67,14 @@ def tuple_form(items: Sequence[Form]) -> Form:
     def fast() -> Fast | None:
         inner = [item.fast() for item in items]
         known = [item for item in inner if item is not None]
-        if len(known) < len(inner) or not known:
+        is_whole = all(item.build is None or item.members for item in known)
+        if (
+            len(known) < len(inner) or not is_whole
+        ):  # constructors would run for nothing where one place fails
             return None
-        depth = 1 + max(item.depth for item in known)
-        members = sum(item.members for item in known)
         shape = _TUPLE[tuple(item.shape for item in known)]
-        if all(item.build is None or item.members for item in known):  # msgspec makes it whole
-            return fast_whole(shape, depth, members)
-        return Fast(shape, _build_places([item.build for item in known]), depth)
+        depth = 1 + max((item.depth for item in known), default=0)
+        return fast_whole(shape, depth, sum(item.members for item in known))
 
     write = _write_each(lambda place: items[place].write if place < len(items) else None)
     contracts = tuple(contract for item in items for contract in item.contracts)
@@ -185,16 +185,6 @@ def _build_each(inner: Fast, collect: Collect) -> Build | None:
     if build is None:
         return None
     return lambda values, tally: collect([build(value, tally) for value in values])
-
-
-def _build_places(builds: Sequence[Build | None]) -> Build:
-    def collect(values: tuple[Any, ...], tally: list[int]) -> tuple[Any, ...]:
-        return tuple(
-            value if build is None else build(value, tally)
-            for build, value in zip(builds, values, strict=True)
-        )
-
-    return collect
 
 
 def _keys_of(make_key: Callable[[str], Any] | None, names: Iterable[str]) -> list[Any]:

@@ -15,6 +15,8 @@ __all__ = ("TextReader", "array_reader", "contract_reader", "read_members", "spl
 
 _SMALL: Final = DEFAULT_QUOTAS.max_number_length  # a text of no more characters holds no longer number
 _WHITE_SPACE: Final = b" \t\r\n"
+#: what no text is read as
+_UNREAD: Final = object()
 #: what ends each member's name; inside a string it is met only behind an escaped quotation mark
 _END_OF_NAME: Final = b'":'
 
@@ -48,7 +50,7 @@ class TextReader:
             SerializationError: It is none of the type.
         """
         value = self.at_once(text, quotas)
-        if value is not None:
+        if value is not _UNREAD:
             return value
         try:
             return self._read_exactly(text, quotas)
@@ -57,7 +59,7 @@ class TextReader:
             raise SerializationError(line) from error.__cause__
 
     def at_once(self, text: bytes, quotas: JsonQuotas = DEFAULT_QUOTAS) -> Any:
-        """The value that a JSON text is, by the fast way; None where only the exact way can tell."""
+        """The value that a JSON text is, by the fast way; ``_UNREAD`` where only the exact way can tell."""
         decode = self._decode
         is_small = quotas is DEFAULT_QUOTAS and len(text) <= _SMALL
         is_within = self._depth <= quotas.max_depth and (is_small or is_surely_within(text, quotas))
@@ -74,7 +76,7 @@ class TextReader:
                     return value
             except (ValueError, *REFUSALS):
                 pass  # the exact way says why
-        return None
+        return _UNREAD
 
     def _read_exactly(self, text: bytes, quotas: JsonQuotas) -> Any:
         text.decode()  # msgspec does not look into what it only skips
@@ -85,7 +87,13 @@ class TextReader:
 
 def array_reader(hints: tuple[Any, ...]) -> Callable[[bytes, JsonQuotas], Any]:
     """What reads an array with one value for each of some types at once; None where that cannot be done."""
-    return TextReader(tuple[hints]).at_once  # type: ignore[valid-type]
+    read = TextReader(tuple[hints]).at_once  # type: ignore[valid-type]
+
+    def read_array(text: bytes, quotas: JsonQuotas) -> Any:
+        value = read(text, quotas)
+        return None if value is _UNREAD else value
+
+    return read_array
 
 
 def read_members(hint: Any, members: Iterable[tuple[str, bytes]], quotas: JsonQuotas, root: str) -> Any:

@@ -22,7 +22,8 @@ class RawFormatter:
     def serialize_reply(self, result: Any, relates_to: str | bytes | None = None) -> Message:
         """The message that was returned; an empty one for None."""
         reply = Message() if result is None else _message(result)
-        return reply if relates_to is None else reply.with_ids(relates_to=relates_to)
+        # a message that came as an answer relates to a call of ours, which is nobody else's
+        return reply if reply.relates_to == relates_to else reply.with_ids(relates_to=relates_to)
 
     def serialize_request(self, arguments: tuple[Any, ...]) -> Message:
         """The one argument."""

@@ -45,7 +45,8 @@ class WrappedFormatter:
             return ()
         try:
             if body[:1] == b"[":
-                return self._read_all(body, self._quotas) or self._positional(_split_array(body))
+                at_once = self._read_all(body, self._quotas)
+                return self._positional(_split_array(body)) if at_once is None else at_once
             return self._named(_split_object(body), body)
         except DecodeError:
             raise SerializationError("the parameters are neither an array nor an object") from None

@@ -8,8 +8,6 @@ import asyncio
 import math
 from typing import Final, Protocol
 
-from wsf.timers import call_later
-
 __all__ = ("KeepAlive", "Line")
 
 #: s between a missed deadline and the end: a loop that was held up, or reading that has only just begun
@@ -57,7 +55,7 @@ class KeepAlive:
         self._is_late = False
         self._next: asyncio.TimerHandle | None = None
         if math.isfinite(interval):
-            self._next = call_later(self._loop, interval, self.look)
+            self._next = self._loop.call_later(interval, self.look)
 
     def stop(self) -> None:
         """The peer need not show any more that it lives."""
@@ -77,7 +75,7 @@ class KeepAlive:
             self._next = None
             self._line.on_dead()
             return
-        self._next = call_later(self._loop, wait, self.look)
+        self._next = self._loop.call_later(wait, self.look)
 
     def _ping_when_silent(self) -> float:
         """Ping who has been silent for an interval: s until the next look."""
