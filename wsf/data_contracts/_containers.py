@@ -67,10 +67,9 @@ def tuple_form(items: Sequence[Form]) -> Form:
     def fast() -> Fast | None:
         inner = [item.fast() for item in items]
         known = [item for item in inner if item is not None]
+        # without constructors of others: they would have run for nothing where another place fails
         is_whole = all(item.build is None or item.members for item in known)
-        if (
-            len(known) < len(inner) or not is_whole
-        ):  # constructors would run for nothing where one place fails
+        if len(known) < len(inner) or not is_whole:
             return None
         shape = _TUPLE[tuple(item.shape for item in known)]
         depth = 1 + max((item.depth for item in known), default=0)
