@@ -147,8 +147,8 @@ class Caller:
         """All that was asked has been answered, and all that was begun has ended: by itself."""
         while tasks := set(self.handling.values()):
             await asyncio.wait(tasks)
-        if not self.is_cut:
-            await until(lambda: len(self.answered) == self.asked)
+        # what it has called off may call it once more meanwhile, and that may be where its link is cut
+        await until(lambda: not self.handling and (self.is_cut or len(self.answered) == self.asked))
         await self.socket.close()
         await self._reading
         assert max(self.answered.values(), default=1) == 1, "an answer came twice"
