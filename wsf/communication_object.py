@@ -8,7 +8,7 @@ import inspect
 import logging
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, overload
 
 from attrs import frozen
 
@@ -165,6 +165,13 @@ class RepeatedEvent(Event):
         self._handlers = handlers
 
 
+#: where the event of each state is kept; there is none of being created
+_SLOTS: Final[dict[CommunicationState, str]] = {
+    state: f"_{state.value.lower()}_event"
+    for state in CommunicationState
+    if state is not CommunicationState.CREATED
+}
+
 #: what has happened, or never will, before anybody asked for it: nobody is kept
 _OVER: Final = Event()
 _OVER.forget()
@@ -176,7 +183,13 @@ class _Occasion:
     def __set_name__(self, owner: type[object], name: str) -> None:
         self._slot = f"_{name}_event"
 
-    def __get__(self, holder: object, owner: type[object] | None = None) -> Event:
+    @overload
+    def __get__(self, holder: None, owner: type[object]) -> Self: ...
+    @overload
+    def __get__(self, holder: object, owner: type[object] | None = None) -> Event: ...
+    def __get__(self, holder: object | None, owner: type[object] | None = None) -> Event | Self:
+        if holder is None:  # of the class, as whoever describes it asks
+            return self
         event: Event | None = getattr(holder, self._slot)
         if event is None:
             event = Event()
@@ -244,17 +257,15 @@ class CommunicationObject:
     def _become(self, state: CommunicationState) -> None:
         """Get into a state, and have its event happen."""
         self.state = state
-        slot = f"_{state.value.lower()}_event"
-        event: Event | None = getattr(self, slot)
+        event: Event | None = getattr(self, _SLOTS[state])
         if event is None:
-            setattr(self, slot, _OVER)
+            setattr(self, _SLOTS[state], _OVER)
         else:
             event.fire(self)
 
     def _forget_handlers(self) -> None:
         """What has not happened never will."""
-        for state in list(CommunicationState)[1:]:
-            slot = f"_{state.value.lower()}_event"
+        for slot in _SLOTS.values():
             event: Event | None = getattr(self, slot)
             if event is None:
                 setattr(self, slot, _OVER)

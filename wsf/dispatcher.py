@@ -80,8 +80,8 @@ class Dispatcher:
         self._calls = service.calls
         self._host = service.host
         self._pump = service.pump
-        self._afterwards = service.pump.afterwards
-        self._screening, self._stepping = self._screen, self._step
+        # bound once: each session keeps them
+        self._afterwards, self._screening, self._stepping = service.pump.afterwards, self._screen, self._step
         self._errors = service.errors
         self._warnings = RareWarning(logger)
         self._operations: dict[str, DispatchOperation] = {}

@@ -1,9 +1,11 @@
 """R8: 300 clients for half an hour; half of them talk, the others come and go wrong; nothing may grow."""
 
 import asyncio
+import contextlib
 import random
 from typing import Any, Final
 
+from tests.serving import until
 from tests.soak.figures import Figure
 from tests.soak.member import FATES, Member, meet
 from tests.soak.server import Server, more, serving
@@ -45,9 +47,14 @@ async def run(seconds: float) -> list[Figure]:
             await _live(server, steady, said, seconds / LOOKS)
             looks.append(await server.has_sessions(STEADY) | {"at": asyncio.get_running_loop().time()})
         await server.has_sessions(STEADY)  # its answer comes after all that was said before
-        await asyncio.sleep(2)  # and what was said last is on its way to us
         rooms = [sum(said[room::ROOMS]) for room in range(ROOMS)]
-        lost = sum(rooms[number % ROOMS] - member.count for number, member in enumerate(steady))
+
+        def lost_or_late() -> int:
+            return sum(rooms[number % ROOMS] - member.count for number, member in enumerate(steady))
+
+        with contextlib.suppress(TimeoutError):  # what was said last is on its way to us
+            await until(lambda: lost_or_late() == 0)
+        lost = lost_or_late()
         complaints = server.complaints()
     settled = looks[SETTLED:]
     fewest, most = min(settled, key=_objects), max(settled, key=_objects)

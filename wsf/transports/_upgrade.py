@@ -99,7 +99,8 @@ def read_handshake(request: web.BaseRequest, entrance: Entrance) -> Handshake | 
 
 def _path(request: web.BaseRequest) -> str:
     """With its query string. The text itself where it is in the usual form: aiohttp would keep another."""
-    return request.raw_path if request.raw_path.startswith("/") else request.path_qs
+    path = request.raw_path
+    return path if path.startswith("/") and path.isascii() else request.path_qs
 
 
 def _query(request: web.BaseRequest) -> Mapping[str, tuple[str, ...]]:
