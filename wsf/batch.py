@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import Hashable
 from typing import Final, NamedTuple
 
+from wsf.delivery import Outlet
 from wsf.outbox import MAX_WRITE_BYTES, Outbox
-from wsf.waiting import Outlet
 
 __all__ = ("Batch",)
 

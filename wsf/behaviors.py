@@ -11,11 +11,10 @@ from typing import Any, Final, TypeVar, overload
 
 from attrs import field, frozen, validators
 
-from wsf.delivery import Delivery, DeliveryMode
+from wsf.delivery import Delivery, DeliveryMode, Outlet
 from wsf.description import OperationDescription
 from wsf.errors import ContractError
 from wsf.settings import ByteCount, Seconds, no_effect
-from wsf.waiting import Outlet
 
 __all__ = (
     "CallbackSettings",

@@ -18,6 +18,7 @@ from wsf.communication_object import OPENED
 from wsf.concurrency import current_turn
 from wsf.correlation import PendingCall, PendingCalls
 from wsf.counters import Meter
+from wsf.delivery import Outlet
 from wsf.errors import (
     CommunicationError,
     CommunicationObjectFaultedError,
@@ -32,7 +33,6 @@ from wsf.open_streams import OpenStreams
 from wsf.outbox import Outbox
 from wsf.timers import call_later
 from wsf.transports import Connection
-from wsf.waiting import Outlet
 
 __all__ = ("DuplexSessionChannel", "Inspect")
 

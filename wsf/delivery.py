@@ -8,9 +8,9 @@ from collections.abc import Callable, Hashable
 from enum import Enum
 from typing import Any, ClassVar
 
-from attrs import frozen
+from attrs import define, field, frozen
 
-__all__ = ("Delivery", "DeliveryMode")
+__all__ = ("Delivery", "DeliveryMode", "Outlet")
 
 
 class DeliveryMode(Enum):
@@ -82,3 +82,26 @@ class Delivery:
 Delivery.DISCONNECT = Delivery(DeliveryMode.DISCONNECT)
 Delivery.DROP_OLDEST = Delivery(DeliveryMode.DROP_OLDEST)
 Delivery.DROP_NEWEST = Delivery(DeliveryMode.DROP_NEWEST)
+
+
+@define(eq=False)
+class Outlet:
+    """What the messages of one callback operation have in common on their way out: one for each host.
+
+    Attributes:
+        operation: ``Contract.method``, for counters and log lines.
+        delivery: What gives way.
+        max_bytes, max_messages: The operation's own bounds, within those of the outbox; None: just those.
+        is_plain: Whether its messages need no account: the outbox's bounds, and over them the end.
+    """
+
+    operation: str
+    delivery: Delivery = Delivery.DISCONNECT
+    max_bytes: int | None = None
+    max_messages: int | None = None
+    is_plain: bool = field(init=False, default=True)
+
+    def __attrs_post_init__(self) -> None:
+        has_bounds = self.max_bytes is not None or self.max_messages is not None
+        is_kept = self.delivery.mode in (DeliveryMode.DISCONNECT, DeliveryMode.BLOCK)
+        self.is_plain = is_kept and not has_bounds

@@ -13,63 +13,27 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import attrs
-from attrs import frozen
 
-from wsf.behaviors import CallbackSettings, OutboxSettings, StreamSettings
 from wsf.channel import DuplexSessionChannel
 from wsf.communication_object import CloseStatus, CommunicationState
 from wsf.concurrency import CURRENT_CALL
-from wsf.correlation import PendingCall
-from wsf.counters import Meter
 from wsf.description import ContractDescription, OperationDescription
 from wsf.encodings import MessageEncoding
-from wsf.error_behavior import OWN_ERRORS, ErrorBehavior, as_exception
+from wsf.error_behavior import OWN_ERRORS, as_exception
 from wsf.errors import CommunicationError, SerializationError
-from wsf.extensions import DispatchRuntime, OperationWrapper, Proceed
+from wsf.extensions import OperationWrapper, Proceed
 from wsf.faults import check_faults
-from wsf.flushing import FlushSchedule
 from wsf.formatters import formatter_for, streamed
 from wsf.inspection import checked
-from wsf.instancing import InstanceContext, Instancing
+from wsf.instancing import InstanceContext
 from wsf.message import Message, MessageFault
 from wsf.operation_context import OperationContext
-from wsf.pump import MessagePump
+from wsf.service_runtime import ServiceRuntime
 from wsf.streaming import Stream, StreamedOperation
-from wsf.throttling import Gate
 
-__all__ = ("DispatchOperation", "ServiceRuntime")
+__all__ = ("DispatchOperation",)
 
 logger = logging.getLogger("wsf.sessions")
-
-
-def _error_behavior(service: "ServiceRuntime") -> ErrorBehavior:
-    return ErrorBehavior(service.name, service.extensions, service.meter, service.include_exception_detail)
-
-
-@frozen
-class ServiceRuntime:
-    """What all endpoints of a service share."""
-
-    name: str
-    instancing: Instancing
-    pump_waits: bool
-    calls: Gate
-    outbox: OutboxSettings
-    meter: Meter
-    callbacks: CallbackSettings = CallbackSettings()
-    extensions: DispatchRuntime = attrs.field(factory=DispatchRuntime)
-    include_exception_detail: bool = False
-    strict_callbacks: bool = False
-    host: Any = None
-    #: calls to clients, of all sessions, whose answers may wait for who has no place to run yet
-    held_up: list[PendingCall] = attrs.field(factory=list)
-    #: when what waits for clients is written
-    schedule: FlushSchedule = attrs.field(factory=FlushSchedule)
-    #: what runs the operations
-    pump: MessagePump = attrs.field(factory=MessagePump)
-    streams: StreamSettings = StreamSettings()
-    #: who judges this service's errors
-    errors: ErrorBehavior = attrs.field(init=False, default=attrs.Factory(_error_behavior, takes_self=True))
 
 
 class DispatchOperation:

@@ -11,11 +11,12 @@ from collections.abc import Callable, Hashable
 from typing import Final, Protocol
 
 from wsf.counters import Meter
+from wsf.delivery import Outlet
 from wsf.errors import SlowClientError
 from wsf.flushing import FlushSchedule
 from wsf.settings import finite
 from wsf.transports import Connection
-from wsf.waiting import Offer, Outlet, WaitingMessages
+from wsf.waiting import Offer, WaitingMessages
 
 __all__ = ("MAX_WRITE_BYTES", "Outbox", "Shared")
 

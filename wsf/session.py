@@ -11,7 +11,6 @@ from typing import Any
 
 from wsf.channel import DuplexSessionChannel
 from wsf.communication_object import CloseStatus, CommunicationState
-from wsf.dispatch_operation import ServiceRuntime
 from wsf.error_behavior import OWN_ERRORS, as_exception
 from wsf.errors import CloseCode, CommunicationError, ConnectionClosedError
 from wsf.inbox import Arrival
@@ -19,6 +18,7 @@ from wsf.inspection import Inspection, outgoing
 from wsf.instancing import InstanceContext
 from wsf.message import Message
 from wsf.pump import Step
+from wsf.service_runtime import ServiceRuntime
 
 __all__ = ("Session",)
 

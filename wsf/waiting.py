@@ -10,11 +10,9 @@ from collections.abc import Hashable, Iterator
 from enum import Enum
 from typing import Any, Final
 
-from attrs import define, field
+from wsf.delivery import DeliveryMode, Outlet
 
-from wsf.delivery import Delivery, DeliveryMode
-
-__all__ = ("Offer", "Outlet", "WaitingMessages")
+__all__ = ("Offer", "WaitingMessages")
 
 #: dropped messages that may keep their place in the queue before it is swept: fewer are not worth the walk
 SWEEP_AT: Final = 64
@@ -27,29 +25,6 @@ class Offer(Enum):
     REPLACED = "replaced"  # an older one with the same key, in its place
     DROPPED = "dropped"
     REFUSED = "refused"  # there is no room, and its operation does not say that it may be dropped
-
-
-@define(eq=False)
-class Outlet:
-    """What the messages of one callback operation have in common on their way out: one for each host.
-
-    Attributes:
-        operation: ``Contract.method``, for counters and log lines.
-        delivery: What gives way.
-        max_bytes, max_messages: The operation's own bounds, within those of the outbox; None: just those.
-        is_plain: Whether its messages need no account: the outbox's bounds, and over them the end.
-    """
-
-    operation: str
-    delivery: Delivery = Delivery.DISCONNECT
-    max_bytes: int | None = None
-    max_messages: int | None = None
-    is_plain: bool = field(init=False, default=True)
-
-    def __attrs_post_init__(self) -> None:
-        has_bounds = self.max_bytes is not None or self.max_messages is not None
-        is_kept = self.delivery.mode in (DeliveryMode.DISCONNECT, DeliveryMode.BLOCK)
-        self.is_plain = is_kept and not has_bounds
 
 
 class _Place:

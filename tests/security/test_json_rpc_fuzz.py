@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
-from typing import Any
+from typing import Any, NoReturn
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -85,21 +85,25 @@ payloads = st.lists(
 )
 
 
-def messages_of(payload: bytes) -> list[object]:
-    """The messages in a payload, if it is JSON: more than one in a batch."""
+def messages_of(payload: bytes, *, is_strict: bool = False) -> list[object]:
+    """The messages in a payload, if it is JSON: more than one in a batch. Infinity is none, strictly."""
     try:
-        message = json.loads(payload)
+        message = json.loads(payload, parse_constant=refuse if is_strict else float)
     except (ValueError, RecursionError):
         return []
     return message if isinstance(message, list) else [message]
 
 
+def refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
 def ids_of(sent: list[bytes], *, is_call: bool) -> Counter[str]:
-    """The ids in messages, or in calls, that any reader of JSON finds there."""
+    """The ids in messages that any reader of JSON finds there, or in calls that every reader finds."""
     return Counter(
         json.dumps(message["id"], sort_keys=True)
         for payload in sent
-        for message in messages_of(payload)
+        for message in messages_of(payload, is_strict=is_call)
         if isinstance(message, dict) and "id" in message
         if not is_call or isinstance(message.get("method"), str)
     )

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from tests.doubles import FakeConnection
 from wsf.batch import MAX_BATCH_MESSAGES, Batch
 from wsf.counters import Meter
-from wsf.delivery import Delivery
+from wsf.delivery import Delivery, Outlet
 from wsf.flushing import FlushSchedule
 from wsf.outbox import MAX_WRITE_BYTES, Outbox
-from wsf.waiting import Outlet
 
 PLAIN = Outlet("C.say")
 OLDEST = Outlet("C.tick", Delivery.DROP_OLDEST)

@@ -26,7 +26,6 @@ from wsf.behaviors import OutboxSettings
 from wsf.communication_object import CloseStatus
 from wsf.concurrency import pump_waits
 from wsf.counters import Meter
-from wsf.dispatch_operation import ServiceRuntime
 from wsf.dispatcher import Dispatcher
 from wsf.draining import DrainSettings
 from wsf.errors import (
@@ -40,6 +39,7 @@ from wsf.host.drain import Draining
 from wsf.instancing import ClassInstanceProvider, instancing_for
 from wsf.message import ON_BINARY_MESSAGE_ACTION, ON_OPEN_ACTION, ON_TEXT_MESSAGE_ACTION
 from wsf.reflection import describe
+from wsf.service_runtime import ServiceRuntime
 from wsf.throttling import Gate
 
 

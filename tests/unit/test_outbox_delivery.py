@@ -7,11 +7,10 @@ import pytest
 
 from tests.doubles import FakeConnection
 from wsf.counters import Meter
-from wsf.delivery import Delivery
+from wsf.delivery import Delivery, Outlet
 from wsf.errors import SlowClientError
 from wsf.flushing import FlushSchedule
 from wsf.outbox import Outbox
-from wsf.waiting import Outlet
 
 SAY = Outlet("C.say")
 OLDEST = Outlet("C.oldest", Delivery.DROP_OLDEST)

@@ -5,7 +5,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from wsf.pump import IDLE_TASKS, MessagePump, Step
+from wsf.pump import IDLE_TASKS, TASK_NAME, MessagePump, Step
 
 Task = asyncio.Task[None]
 
@@ -16,7 +16,7 @@ async def turns(count: int) -> None:
 
 
 def pump_tasks() -> list[asyncio.Task[object]]:
-    return [task for task in asyncio.all_tasks() if "MessagePump" in task.get_coro().__qualname__]  # type: ignore[union-attr]
+    return [task for task in asyncio.all_tasks() if task.get_name() == TASK_NAME]
 
 
 async def test_steps_are_made_in_the_order_in_which_they_were_put_by_one_task() -> None:

@@ -32,11 +32,11 @@ from wsf import (
 from wsf.behaviors import OutboxSettings
 from wsf.concurrency import pump_waits
 from wsf.counters import Meter
-from wsf.dispatch_operation import ServiceRuntime
 from wsf.dispatcher import Dispatcher
 from wsf.encodings.json_rpc import JsonRpcMessageEncoding
 from wsf.instancing import ClassInstanceProvider, instancing_for
 from wsf.reflection import describe
+from wsf.service_runtime import ServiceRuntime
 from wsf.throttling import Gate
 
 #: steps of an example, and examples: 5,000 steps; CI takes 20,000 once, make soak 100,000

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsf.delivery import Delivery, DeliveryMode
-from wsf.waiting import SWEEP_AT, Offer, Outlet, WaitingMessages
+from wsf.delivery import Delivery, DeliveryMode, Outlet
+from wsf.waiting import SWEEP_AT, Offer, WaitingMessages
 
 OLDEST = Outlet("C.oldest", Delivery.DROP_OLDEST)
 NEWEST = Outlet("C.newest", Delivery.DROP_NEWEST)

@@ -22,13 +22,13 @@ from wsf.client.tokens import TokenProvider, check_asynchronous
 from wsf.concurrency import pump_waits
 from wsf.configuration import Configuration
 from wsf.configuration.addresses import HTTP_SCHEMES, connectable
-from wsf.dispatch_operation import ServiceRuntime
 from wsf.dispatcher import Dispatcher
 from wsf.errors import ContractError
 from wsf.families import word_of
 from wsf.flushing import FlushSchedule
 from wsf.pump import MessagePump
 from wsf.reconnecting import ReconnectSettings
+from wsf.service_runtime import ServiceRuntime
 from wsf.throttling import Gate
 
 if TYPE_CHECKING:

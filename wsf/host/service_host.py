@@ -27,7 +27,6 @@ from wsf.concurrency import pump_waits
 from wsf.counters import Counters, Meter, RareWarning
 from wsf.credentials import ServiceCredentials
 from wsf.description import ServiceDescription
-from wsf.dispatch_operation import ServiceRuntime
 from wsf.dispatcher import Dispatcher
 from wsf.draining import DrainSettings
 from wsf.errors import (
@@ -58,6 +57,7 @@ from wsf.host.snapshot import snapshot
 from wsf.implementation import implementation_of
 from wsf.instancing import Instancing
 from wsf.reflection import check_at_open, contracts_of
+from wsf.service_runtime import ServiceRuntime
 from wsf.throttling import UNLIMITED, Gate
 from wsf.transports import Authenticate, Entrance, Listener, descriptor_limit
 
