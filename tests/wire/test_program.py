@@ -264,6 +264,23 @@ async def test_a_service_may_start_tasks_when_it_is_made(tmp_path: Path) -> None
         await running.line("pushing")
 
 
+async def test_connections_do_not_make_python_search_for_cycles_all_the_time(tmp_path: Path) -> None:
+    (tmp_path / "tuned.py").write_text(
+        "import gc\n"
+        "from chatservice import ChatServiceImplementation\n"
+        "from wsf import InstanceContextMode, service_behavior\n"
+        "@service_behavior(instance_context_mode=InstanceContextMode.SINGLE)\n"
+        "class Tuned(ChatServiceImplementation):\n"
+        "    def __init__(self) -> None:\n"
+        "        super().__init__()\n"
+        "        print('young', gc.get_threshold()[0], 'frozen', gc.get_freeze_count() > 0, flush=True)\n"
+    )
+    config = Path(on_free_port(tmp_path))
+    config.write_text(config.read_text().replace("chatservice.ChatServiceImplementation", "tuned.Tuned"))
+    async with program(str(config), "--app-dir", str(tmp_path)) as running:
+        assert "young 10000 frozen True" in await running.line("young")
+
+
 async def test_an_encoding_from_outside_is_a_file_and_a_word(tmp_path: Path) -> None:
     (tmp_path / "shouting.py").write_text(
         "from attrs import frozen\n"
