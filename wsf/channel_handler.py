@@ -102,7 +102,7 @@ class ChannelHandler:
             else:
                 self._pump.put(session.step)
         except ConnectionClosedError as closed:
-            end = closed
+            end = closed.with_traceback(None)  # it is kept, and would keep all that it came by
         except ProtocolError as error:
             self._errors.handle(error)
             end = self._errors.blame_peer(error)

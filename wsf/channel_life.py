@@ -215,7 +215,8 @@ class ChannelLife(CommunicationObject, ABC):
     def _let_go(self) -> None:
         self._forget_handlers()
         self._extensions = None
-        del self.inbox, self.outbox, self._connection  # with them the socket, and what the dispatcher kept
+        # with them the socket, and what the dispatcher kept; who still waits for an answer needs ``pending``
+        del self.inbox, self.outbox, self._connection, self._idle
 
     def _on_lost(self) -> None:
         self.ended(ConnectionClosedError(CloseCode.ABNORMAL, clean=False))

@@ -149,4 +149,9 @@ class Dispatcher:
             if not self._sessions:
                 self._empty.set()
                 self._pump.rest()
+            session.step = _nothing
             session.channel.forget()
+
+
+async def _nothing(_worker: "asyncio.Task[None]") -> None:
+    """The step of a session that is over: the one it had knows it."""

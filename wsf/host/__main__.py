@@ -34,10 +34,11 @@ EXIT_MISCONFIGURED: Final = 2
 #: the signals that end the program, and whether each says that the service will be back in a moment
 SIGNALS: Final = {"SIGINT": False, "SIGTERM": False, "SIGUSR2": True}
 
-#: objects more than before, until the youngest are searched for cycles. A few connections make Python's
-#: 700, and a server keeps them: a third of the time in which 10,000 connect went into that search. Nothing
-#: that wsf does for a message leaves a cycle behind
-GC_THRESHOLD: Final = 10_000
+#: objects more than before, until the youngest are searched for cycles, and how often that is until older
+#: ones are, too. A few connections make Python's own 700, and a server keeps them: a third of the time in
+#: which 10,000 connect went into that search. All are still searched as often. Nothing that wsf does for a
+#: message leaves a cycle behind, and a session that has ended hardly one
+GC_THRESHOLDS: Final = (10_000, 3, 3)
 
 #: s that hosts which have ended, or are cut, leave to what takes no notice of that: a task that is cancelled
 #: and goes on, a thread, an object that does not let itself be released
@@ -151,7 +152,7 @@ def run(options: argparse.Namespace) -> int:
             print(f"{options.config}: {services}, no mistakes (classes and folders are looked up at start)")
             return EXIT_CLEAN
         gc.freeze()  # what has been loaded stays
-        gc.set_threshold(GC_THRESHOLD, *gc.get_threshold()[1:])
+        gc.set_threshold(*GC_THRESHOLDS)
         return asyncio.run(_serve(configuration, options))
     except ConfigurationError as error:
         print(error, file=sys.stderr)

@@ -5,7 +5,7 @@ aiohttp's protocol goes on as if nobody stood there. What the tap tells, aiohttp
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from wsf.transports._tls import TlsTransport
 
@@ -31,6 +31,22 @@ class Tapped(Protocol):
         ...
 
 
+class _Nobody:
+    """Who is told when all has been told. See ``Tapped``."""
+
+    def __init__(self) -> None:
+        self.arrived: Callable[[], None] = self.on_lost
+
+    def on_filled(self) -> None: ...
+
+    def on_drained(self) -> None: ...
+
+    def on_lost(self) -> None: ...
+
+
+_NOBODY: Final = _Nobody()
+
+
 class Tap(asyncio.Protocol):
     """Passes everything on to aiohttp's protocol, and tells the connection what it needs to know."""
 
@@ -50,7 +66,7 @@ class Tap(asyncio.Protocol):
 
     def __init__(self, transport: asyncio.Transport, connection: Tapped) -> None:
         self._transport = transport
-        self._connection = connection
+        self._connection: Tapped = connection
         self._inner: Any = transport.get_protocol()
         self._loop = asyncio.get_running_loop()
         self._tls = transport if isinstance(transport, TlsTransport) else None
@@ -116,3 +132,4 @@ class Tap(asyncio.Protocol):
         self._connection.on_drained()  # nobody waits for a socket that is gone
         self._inner.connection_lost(exc)
         self._connection.arrived()
+        self._connection = _NOBODY  # they know each other, and nothing more is to be told

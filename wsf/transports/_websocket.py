@@ -308,6 +308,10 @@ class WebSocketConnection:
         """The peer has vanished: its session need not read to hear so."""
         if self._end is None:
             self.lost()
+        # who was told knows this connection, and nothing more is to be told: see _finish
+        self.drained = self.filled = self.lost = _nothing
+        if not self._is_flooded:
+            self.arrived = _nothing
 
     @property
     def heard_at(self) -> float:
@@ -340,7 +344,8 @@ class WebSocketConnection:
             if self._ended is not None:
                 self._ended.set_result(None)
             self._keep_alive.stop()
+            del self._keep_alive  # they know each other: what is over is freed without a search for cycles
 
 
 def _nothing() -> None:
-    """What ``drained`` is until an outbox listens."""
+    """What ``drained`` is until an outbox listens, and when there is nothing to hear any more."""
