@@ -111,7 +111,7 @@ async def _restless(server: Server, end: float) -> None:
     loop = asyncio.get_running_loop()
     while loop.time() < end:
         member = await server.member(random.randrange(100, 110))
-        await asyncio.sleep(min(random.uniform(0, STAY), max(0, end - loop.time())))
+        await asyncio.sleep(min(random.uniform(0, STAY), max(0, end - loop.time())))  # its stay
         await member.leave() if random.random() < 0.5 else member.transport.abort()
         await meet(random.choice(FATES), server.port)
 
@@ -122,7 +122,7 @@ async def _stuck(server: Server, end: float) -> None:
         member = await server.member(110)
         member.transport.pause_reading()
         member.tell("flood", FLOOD)
-        await asyncio.sleep(10)  # longer than sendTimeout: it is gone by then
+        await asyncio.sleep(10)  # how long it stalls: more than sendTimeout, so that the host has to end it
         member.transport.abort()
 
 
@@ -131,5 +131,5 @@ async def _dead(server: Server, end: float) -> None:
     while asyncio.get_running_loop().time() < end:
         member = await server.member(111)
         member.transport.pause_reading()
-        await asyncio.sleep(25)  # longer than keepAliveInterval and half of it
+        await asyncio.sleep(25)  # how long it is silent: more than keepAliveInterval and half of it
         member.transport.abort()

@@ -24,7 +24,8 @@ class Given:
     def look(self, times: int = 1) -> None:
         """The timer asks, as it does when its time has come."""
         for _ in range(times):
-            self.keep_alive.stop()
+            if self.keep_alive._next is not None:
+                self.keep_alive._next.cancel()
             self.keep_alive.look()
 
     def send_ping(self) -> None:
@@ -44,6 +45,14 @@ async def test_who_speaks_is_not_pinged(given: Given) -> None:
     given.look(3)
     assert (given.pings, given.deaths) == (0, 0)
     given.keep_alive.stop()
+
+
+async def test_who_has_stopped_looks_no_more(given: Given) -> None:
+    given.look()
+    given.keep_alive.stop()
+    given.look(3)
+    assert (given.pings, given.deaths) == (1, 0)
+    assert given.keep_alive._next is None
 
 
 async def test_who_is_silent_is_pinged_once_looked_for_once_more_and_given_up_once(given: Given) -> None:

@@ -26,6 +26,14 @@ def on_free_port(tmp_path: Path, name: str = "app.yaml") -> str:
     return str(copy)
 
 
+def with_service(tmp_path: Path, name: str, source: str) -> str:
+    """The chat's configuration with another service, ``module.Class``, whose file stands beside it."""
+    (tmp_path / name.partition(".")[0]).with_suffix(".py").write_text(source)
+    config = Path(on_free_port(tmp_path))
+    config.write_text(config.read_text().replace("chatservice.ChatServiceImplementation", name))
+    return str(config)
+
+
 @pytest.mark.parametrize(
     "arguments", [["app.yaml"], ["App.config", "chatservice.ChatServiceImplementation"]], ids=["yaml", "xml"]
 )
@@ -93,18 +101,18 @@ async def test_a_certificate_that_is_not_there_is_one_line_and_status_2(
 
 
 async def test_a_second_signal_cuts(tmp_path: Path) -> None:
-    (tmp_path / "hanging.py").write_text(
+    config = with_service(
+        tmp_path,
+        "hanging.Hanging",
         "import asyncio\n"
         "from chatservice import ChatService\n"
         "from wsf import Message\n"
         "class Hanging(ChatService):\n"
         "    async def send_message(self, message: Message) -> None:\n"
         "        print('called', flush=True)\n"
-        "        await asyncio.Event().wait()\n"
+        "        await asyncio.Event().wait()\n",
     )
-    config = Path(on_free_port(tmp_path))
-    config.write_text(config.read_text().replace("chatservice.ChatServiceImplementation", "hanging.Hanging"))
-    async with program(str(config), "--app-dir", str(tmp_path)) as running:
+    async with program(config, "--app-dir", str(tmp_path)) as running:
         async with connect(await running.line(r"Endpoint +(ws://\S+)")):
             await running.line("called")
             running.process.send_signal(signal.SIGTERM)
@@ -246,7 +254,9 @@ async def test_an_origin_on_the_command_line_is_one(tmp_path: Path) -> None:
 
 
 async def test_a_service_may_start_tasks_when_it_is_made(tmp_path: Path) -> None:
-    (tmp_path / "pushing.py").write_text(
+    config = with_service(
+        tmp_path,
+        "pushing.Pushing",
         "import asyncio\n"
         "from chatservice import ChatServiceImplementation\n"
         "from wsf import InstanceContextMode, service_behavior\n"
@@ -256,28 +266,27 @@ async def test_a_service_may_start_tasks_when_it_is_made(tmp_path: Path) -> None
         "        super().__init__()\n"
         "        self.task = asyncio.create_task(self.push())\n"
         "    async def push(self) -> None:\n"
-        "        print('pushing', flush=True)\n"
+        "        print('pushing', flush=True)\n",
     )
-    config = Path(on_free_port(tmp_path))
-    config.write_text(config.read_text().replace("chatservice.ChatServiceImplementation", "pushing.Pushing"))
-    async with program(str(config), "--app-dir", str(tmp_path)) as running:
+    async with program(config, "--app-dir", str(tmp_path)) as running:
         await running.line("pushing")
 
 
 async def test_connections_do_not_make_python_search_for_cycles_all_the_time(tmp_path: Path) -> None:
-    (tmp_path / "tuned.py").write_text(
+    config = with_service(
+        tmp_path,
+        "tuned.Tuned",
         "import gc\n"
         "from chatservice import ChatServiceImplementation\n"
         "from wsf import InstanceContextMode, service_behavior\n"
         "@service_behavior(instance_context_mode=InstanceContextMode.SINGLE)\n"
         "class Tuned(ChatServiceImplementation):\n"
-        "    def __init__(self) -> None:\n"
-        "        super().__init__()\n"
+        "    async def __aenter__(self) -> None:\n"
         "        print('young', gc.get_threshold()[0], 'frozen', gc.get_freeze_count() > 0, flush=True)\n"
+        "    async def __aexit__(self, *error: object) -> None:\n"
+        "        pass\n",
     )
-    config = Path(on_free_port(tmp_path))
-    config.write_text(config.read_text().replace("chatservice.ChatServiceImplementation", "tuned.Tuned"))
-    async with program(str(config), "--app-dir", str(tmp_path)) as running:
+    async with program(config, "--app-dir", str(tmp_path)) as running:
         assert "young 10000 frozen True" in await running.line("young")
 
 

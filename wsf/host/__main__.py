@@ -151,8 +151,6 @@ def run(options: argparse.Namespace) -> int:
             services = plural(len(configuration.services), "service")
             print(f"{options.config}: {services}, no mistakes (classes and folders are looked up at start)")
             return EXIT_CLEAN
-        gc.freeze()  # what has been loaded stays
-        gc.set_threshold(*GC_THRESHOLDS)
         return asyncio.run(_serve(configuration, options))
     except ConfigurationError as error:
         print(error, file=sys.stderr)
@@ -175,6 +173,9 @@ def _hosts(configuration: Configuration, options: argparse.Namespace) -> list[Se
 async def _serve(configuration: Configuration, options: argparse.Namespace) -> int:
     told = Told()
     hosts = _hosts(configuration, options)  # in the loop: a service may start tasks when it is made
+    gc.collect()
+    gc.freeze()  # what has been loaded by now stays, and nobody is connected yet
+    gc.set_threshold(*GC_THRESHOLDS)
     opening = asyncio.ensure_future(_open(hosts, told))
     status = EXIT_CLEAN
     try:

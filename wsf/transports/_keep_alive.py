@@ -48,7 +48,7 @@ class KeepAlive:
     __slots__ = ("_interval", "_is_late", "_line", "_loop", "_next", "_pinged_at")
 
     def __init__(self, line: Line, interval: float) -> None:
-        self._line = line
+        self._line: Line | None = line
         self._interval = interval
         self._loop = asyncio.get_running_loop()
         self._pinged_at: float | None = None
@@ -58,32 +58,36 @@ class KeepAlive:
             self._next = self._loop.call_later(interval, self.look)
 
     def stop(self) -> None:
-        """The peer need not show any more that it lives."""
+        """The peer need not show any more that it lives. For good; the line is known no longer."""
+        self._line = None
         if self._next is not None:
             self._next.cancel()
             self._next = None
 
     def look(self) -> None:
         """What is the peer up to? The timer asks; it is set anew unless the peer is dead."""
-        if not self._line.is_free:
+        line = self._line
+        if line is None:
+            return
+        if not line.is_free:
             self._pinged_at, wait = None, self._interval / 2  # sendTimeout watches who takes nothing
-        elif self._pinged_at is None or self._line.heard_at >= self._pinged_at:
-            wait = self._ping_when_silent()
+        elif self._pinged_at is None or line.heard_at >= self._pinged_at:
+            wait = self._ping_when_silent(line)
         elif not self._is_late:
             self._is_late, wait = True, LAST_LOOK
         else:
             self._next = None
-            self._line.on_dead()
+            line.on_dead()
             return
         self._next = self._loop.call_later(wait, self.look)
 
-    def _ping_when_silent(self) -> float:
+    def _ping_when_silent(self, line: Line) -> float:
         """Ping who has been silent for an interval: s until the next look."""
         now = self._loop.time()
         self._pinged_at, self._is_late = None, False
-        wait = self._line.heard_at + self._interval - now
+        wait = line.heard_at + self._interval - now
         if wait > 0:
             return wait
         self._pinged_at = now
-        self._line.send_ping()
+        line.send_ping()
         return self._interval / 2

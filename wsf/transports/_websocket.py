@@ -344,7 +344,6 @@ class WebSocketConnection:
             if self._ended is not None:
                 self._ended.set_result(None)
             self._keep_alive.stop()
-            del self._keep_alive  # they know each other: what is over is freed without a search for cycles
 
 
 def _nothing() -> None:
