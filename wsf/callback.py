@@ -12,7 +12,7 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, cast
 
-import attrs
+from msgspec.structs import replace
 
 from wsf.behaviors import OutboxSettings
 from wsf.channel import DuplexSessionChannel
@@ -97,7 +97,7 @@ class CallbackOperation:
         """
         message: Message = arguments[0] if self.is_raw else self.formatter.serialize_request(arguments)
         if self._action is not None and message.action != self._action:
-            message = attrs.evolve(message, action=self._action)
+            message = replace(message, action=self._action)
         return message
 
     def key(self, arguments: tuple[Any, ...]) -> Hashable:
@@ -249,7 +249,7 @@ def _with_outgoing(message: Message, channel: DuplexSessionChannel) -> Message:
     """With the properties that an operation has noted for what it sends to its own client."""
     turn = current_turn()
     if turn is not None and turn.outgoing and turn.channel is channel:
-        return attrs.evolve(message, properties=MappingProxyType({**message.properties, **turn.outgoing}))
+        return replace(message, properties=MappingProxyType({**message.properties, **turn.outgoing}))
     return message
 
 

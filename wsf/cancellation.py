@@ -10,6 +10,8 @@ import asyncio
 from types import TracebackType
 from typing import Any
 
+from msgspec import Struct
+
 from wsf.errors import FaultCode
 from wsf.message import MessageFault
 
@@ -23,7 +25,7 @@ class CallCancelledError(Exception):
     """How a cancelled call ends on our side. No user ever sees it: an operation gets ``CancelledError``."""
 
 
-class ServedCall:
+class ServedCall(Struct, eq=False):  # one for each call: see Message
     """A call of the peer's, from when it is accepted until its turn ends it with its operation.
 
     Used in ``with``, around what a cancellation may cut short; it raises ``CallCancelledError`` then. More
@@ -33,17 +35,17 @@ class ServedCall:
         server: The task that all of it runs in, where that is known before.
     """
 
-    __slots__ = ("_before", "_calls", "_is_cancelled", "_is_interrupted", "_message_id", "_task", "server")
+    _calls: "dict[str | bytes, ServedCall]"
+    _message_id: str | bytes
+    _task: asyncio.Task[Any] | None = None
+    server: asyncio.Task[Any] | None = None
+    _before: int = 0
+    _is_cancelled: bool = False
+    _is_interrupted: bool = False
 
-    def __init__(self, calls: "dict[str | bytes, ServedCall]", message_id: str | bytes) -> None:
-        self._calls = calls
-        self._message_id = message_id
-        self._task: asyncio.Task[object] | None = None
-        self.server: asyncio.Task[Any] | None = None
-        self._before = 0
-        self._is_cancelled = False
-        self._is_interrupted = False
-        calls[message_id] = self
+    def __post_init__(self) -> None:
+        """It is under way from now on."""
+        self._calls[self._message_id] = self
 
     def cancel(self) -> None:
         """The caller has had enough. Nothing happens if it has said so before."""

@@ -10,7 +10,7 @@ import contextlib
 import logging
 from typing import Any, Final
 
-import attrs
+from msgspec.structs import replace
 
 from wsf import deadlock
 from wsf.bindings import Binding
@@ -155,9 +155,7 @@ class ChannelHandler:
                     message, Message(fault=self._errors.judge(cancelled, description, channel).fault)
                 )
                 return None
-        context = OperationContext(
-            channel, message, self._contract, description, turn, host=self._host, instance_context=place
-        )
+        context = OperationContext(channel, message, description, turn, place, self._host, self._contract)
         if not operation.occupies_session:
             session.run_apart(self._run_apart(session, operation, context, place))
             return None
@@ -257,7 +255,7 @@ class ChannelHandler:
         operation = self._operation_for(message)
         if operation is not None and operation.description.is_one_way:
             session.answer(message, _DONE)
-            return arrival._replace(message=attrs.evolve(message, message_id=None), is_answered=True)
+            return arrival._replace(message=replace(message, message_id=None), is_answered=True)
         blocking = self._blocking(session, arrival) if operation is not None and arrival.awaited else None
         if operation is None or blocking is None:
             return arrival

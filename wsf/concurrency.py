@@ -9,6 +9,8 @@ import asyncio
 from contextvars import ContextVar
 from typing import Final, Protocol
 
+from msgspec import Struct
+
 from wsf.behaviors import ConcurrencyMode
 from wsf.cancellation import ServedCall
 from wsf.throttling import UNLIMITED, Gate
@@ -36,7 +38,7 @@ class InstanceLock(Gate):
         self.holder: Turn | None = None
 
 
-class Turn:
+class Turn(Struct, eq=False):  # one for each message: see Message
     """One operation's turn at its service object, from the gate to the end of its coroutine.
 
     Tasks that the operation starts have its turn, too, and may outlive it: a turn that is over holds
@@ -52,28 +54,15 @@ class Turn:
         outgoing: Properties for what it sends there. WCF: OutgoingMessageProperties.
     """
 
-    __slots__ = (
-        "_back",
-        "_lock",
-        "call",
-        "channel",
-        "is_over",
-        "operation",
-        "outgoing",
-        "queues_for",
-        "waits_for",
-    )
-
-    def __init__(self, operation: str, channel: object = None, call: ServedCall | None = None) -> None:
-        self.operation = operation
-        self.channel = channel
-        self.call = call
-        self.outgoing: dict[str, object] | None = None
-        self.is_over = False
-        self.waits_for: InstanceLock | None = None
-        self.queues_for: int | None = None
-        self._lock: InstanceLock | None = None
-        self._back: asyncio.Lock | None = None
+    operation: str
+    channel: object = None
+    call: ServedCall | None = None
+    outgoing: dict[str, object] | None = None
+    is_over: bool = False
+    waits_for: InstanceLock | None = None
+    queues_for: int | None = None
+    _lock: InstanceLock | None = None
+    _back: asyncio.Lock | None = None
 
     def try_begin(self, lock: InstanceLock) -> bool:
         """Enter the service object if nobody is in the way: the way in that costs nothing."""

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-import attrs
+from msgspec.structs import replace
 
 from wsf.channel import DuplexSessionChannel
 from wsf.communication_object import CloseStatus, CommunicationState
@@ -169,7 +169,7 @@ class DispatchOperation:
         if self._carries_replies and reply.relates_to is None:
             return
         if context.turn.outgoing:
-            reply = attrs.evolve(reply, properties={**reply.properties, **context.turn.outgoing})
+            reply = replace(reply, properties={**reply.properties, **context.turn.outgoing})
         try:
             context.channel.send(reply)
         except CommunicationError as error:

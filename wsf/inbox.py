@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable
 from typing import Final, NamedTuple, cast
 
-import attrs
+from msgspec.structs import replace
 
 from wsf.cancellation import CANCELLED
 from wsf.concurrency import Turn
@@ -230,7 +230,7 @@ class Inbox:
                 return
             arrival, size = self._waiting.pop(at)
             self.size -= size
-        self._screen(arrival._replace(message=attrs.evolve(arrival.message, fault=CANCELLED)))
+        self._screen(arrival._replace(message=replace(arrival.message, fault=CANCELLED)))
 
     def _read_on_now(self) -> None:
         self._is_due = False

@@ -9,7 +9,10 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, TypeVar, overload
 
-from attrs import Factory, field, frozen
+from attrs import field as attribute
+from attrs import frozen
+from msgspec import Struct, field
+from msgspec.structs import force_setattr, replace
 
 from wsf import data_contracts
 from wsf.errors import FaultCode, InvalidOperationError
@@ -75,11 +78,6 @@ TEXT: Final = MessageType.TEXT
 BINARY: Final = MessageType.BINARY
 
 
-def _is_body(_instance: object, _attribute: object, body: bytes | None) -> None:
-    if body is not None and type(body) is not bytes:
-        raise TypeError(f"the body of a Message is bytes, not {type(body).__name__}: use Message.create(...)")
-
-
 @frozen
 class MessageFault:
     """A fault as it travels. Each encoding writes it in its own way. WCF: MessageFault.
@@ -97,35 +95,7 @@ class MessageFault:
     number: int | None = None
 
 
-class _Unfrozen:
-    """A message while it is made: several are for each that comes, so their attributes are just set."""
-
-    def __init__(  # noqa: PLR0917 - a call with names costs more
-        self,
-        body: bytes | None,
-        fault: MessageFault | None,
-        message_type: MessageType,
-        action: str | None,
-        properties: Mapping[str, object],
-        message_id: str | bytes | None,
-        relates_to: str | bytes | None,
-    ) -> None:
-        self.body = body
-        self.fault = fault
-        self.message_type = message_type
-        self.action = action
-        self.properties = properties
-        self.message_id = message_id
-        self.relates_to = relates_to
-        self.encodings: dict[Hashable, bytes] = {}
-
-
-def _default_type(message: "Message") -> MessageType:
-    return MessageType.BINARY if message.fault is None else MessageType.TEXT
-
-
-@frozen(slots=False)  # made twice as fast as with slots, and one is made for each message that comes
-class Message:
+class Message(Struct, frozen=True, eq=False):  # made for each that comes: no other class is made so fast
     """One message, in or out.
 
     ``Message(body, MessageType.TEXT)`` makes one of bytes, ``Message.create(order)`` one of a data contract;
@@ -134,27 +104,41 @@ class Message:
     Attributes:
         body: The payload; None for a message without body, such as the connect notification. A frame of
             zero bytes has a body: ``b""``.
-        message_type: TEXT or BINARY. WCF's default is BINARY, too; a fault is TEXT.
+        message_type: TEXT or BINARY. WCF's default is BINARY, too; a fault is always TEXT.
         action: What selects the operation; None on the way out where the encoding has no place for it.
         properties: What the transport or an inspector noted about the message, by WCF's property names.
         message_id: Set if the sender waits for a reply: a ``str`` of our own making, or ``bytes``: the
             peer's id as the peer wrote it. WCF: MessageHeaders.MessageId.
         relates_to: The ``message_id`` that this is the reply to, or, with CANCEL_ACTION, that it cancels.
             WCF: MessageHeaders.RelatesTo.
-        encodings: Its bytes by the wires it has been sent on; see ``encoded_once``.
         fault: What went wrong, in place of a body; in a message with a ``message_id``, why it is no request.
+        encodings: Its bytes by the wires it has been sent on; see ``encoded_once``. No message has another's.
+
+    Raises:
+        TypeError: The body is not bytes.
 
     WCF: Message, ByteStreamMessage.CreateMessage.
     """
 
-    body: bytes | None = field(default=None, validator=_is_body)
-    fault: MessageFault | None = field(default=None, kw_only=True)
-    message_type: MessageType = field(default=Factory(_default_type, takes_self=True))
+    body: bytes | None = None
+    message_type: MessageType = BINARY
     action: str | None = None
-    properties: Mapping[str, object] = field(default=_NO_PROPERTIES, hash=False)
+    properties: Mapping[str, object] = _NO_PROPERTIES
     message_id: str | bytes | None = None
     relates_to: str | bytes | None = None
-    encodings: dict[Hashable, bytes] = field(factory=dict, init=False, eq=False, repr=False)
+    fault: MessageFault | None = None
+    encodings: dict[Hashable, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Also of a copy with changes."""
+        body = self.body
+        if type(body) is not bytes and body is not None:
+            kind = type(body).__name__
+            raise TypeError(f"the body of a Message is bytes, not {kind}: use Message.create(...)")
+        if self.fault is not None:
+            force_setattr(self, "message_type", TEXT)
+        if self.encodings:
+            force_setattr(self, "encodings", {})
 
     @classmethod
     def create(cls, body: object, message_type: MessageType = MessageType.TEXT) -> "Message":
@@ -170,33 +154,29 @@ class Message:
             body = body.encode()
         return cls(body if isinstance(body, bytes) else data_contracts.write(body), message_type)
 
-    @classmethod
-    def unchecked(
-        cls,
-        body: bytes | None,
-        message_type: MessageType,
-        action: str | None = None,
-        properties: Mapping[str, object] = _NO_PROPERTIES,
-        message_id: str | bytes | None = None,
-        *,
-        relates_to: str | bytes | None = None,
-    ) -> "Message":
-        """What the constructor makes, by who knows the types: for encodings and formatters. Twice as fast."""
-        made: Any = _Unfrozen(body, None, message_type, action, properties, message_id, relates_to)
-        made.__class__ = cls  # from here on it is frozen
-        message: Message = made
-        return message
-
     def with_ids(
         self, *, message_id: str | bytes | None = None, relates_to: str | bytes | None = None
     ) -> "Message":
         """The same message as a call or as a reply."""
-        made: Any = _Unfrozen(
-            self.body, self.fault, self.message_type, self.action, self.properties, message_id, relates_to
-        )
-        made.__class__ = Message
-        message: Message = made
-        return message
+        return replace(self, message_id=message_id, relates_to=relates_to)
+
+    def _compared(self) -> tuple[object, ...]:
+        return self.body, self.message_type, self.action, self.message_id, self.relates_to, self.fault
+
+    def __eq__(self, other: object) -> bool:
+        """Whatever it has been encoded as."""
+        if not isinstance(other, Message):
+            return NotImplemented
+        return self._compared() == other._compared() and self.properties == other.properties
+
+    def __hash__(self) -> int:
+        """Of all but its properties."""
+        return hash(self._compared())
+
+    def __repr__(self) -> str:
+        """What it was made with, and not what it has been encoded as."""
+        made = {name: getattr(self, name) for name in self.__struct_fields__ if name != "encodings"}
+        return f"Message({', '.join(f'{name}={value!r}' for name, value in made.items() if value)})"
 
     @property
     def is_empty(self) -> bool:
@@ -268,7 +248,7 @@ class ClientCertificateMessageProperty:
     subject_alternative_names: tuple[tuple[str, str], ...]
     serial_number: str
     fingerprint: str
-    der: bytes = field(repr=False)
+    der: bytes = attribute(repr=False)
 
     @property
     def common_name(self) -> str:
@@ -290,7 +270,7 @@ class WebSocketMessageProperty:
 
     name: ClassVar[str] = "WebSocketMessageProperty"
     sub_protocol: str | None
-    request_path: str = field(repr=False)  # it may hold a token
-    headers: Mapping[str, str] = field(repr=False, hash=False)  # they hold cookies and tokens
-    principal: object | None = field(default=None, repr=False, hash=False)
-    cookies: Mapping[str, str] = field(default=_NO_COOKIES, repr=False, hash=False)
+    request_path: str = attribute(repr=False)  # it may hold a token
+    headers: Mapping[str, str] = attribute(repr=False, hash=False)  # they hold cookies and tokens
+    principal: object | None = attribute(default=None, repr=False, hash=False)
+    cookies: Mapping[str, str] = attribute(default=_NO_COOKIES, repr=False, hash=False)

@@ -9,6 +9,8 @@ from http.cookies import CookieError, SimpleCookie
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from msgspec import Struct
+
 from wsf.callback import create_callback
 from wsf.channel import DuplexSessionChannel
 from wsf.communication_object import Event
@@ -30,7 +32,7 @@ T = TypeVar("T")
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-class OperationContext:
+class OperationContext(Struct, eq=False):  # one for each message: see Message
     """One call. Made by the dispatcher.
 
     Attributes:
@@ -42,40 +44,16 @@ class OperationContext:
         stream: What the call has opened, if it streams.
     """
 
-    __slots__ = (
-        "_completed",
-        "_contract",
-        "_extensions",
-        "channel",
-        "host",
-        "incoming_message",
-        "instance_context",
-        "operation",
-        "stream",
-        "turn",
-    )
-
-    def __init__(
-        self,
-        channel: DuplexSessionChannel,
-        message: Message,
-        contract: ContractDescription,
-        operation: OperationDescription,
-        turn: Turn,
-        *,
-        host: Any = None,
-        instance_context: InstanceContext | None = None,
-    ) -> None:
-        self.host = host
-        self.channel = channel
-        self.incoming_message = message
-        self.operation = operation
-        self.turn = turn
-        self.instance_context = instance_context
-        self.stream: Stream | None = None
-        self._contract = contract
-        self._completed: Event | None = None
-        self._extensions: ExtensionCollection | None = None
+    channel: DuplexSessionChannel
+    incoming_message: Message
+    operation: OperationDescription
+    turn: Turn
+    instance_context: InstanceContext
+    host: Any
+    _contract: ContractDescription
+    stream: Stream | None = None
+    _completed: Event | None = None
+    _extensions: ExtensionCollection | None = None
 
     @classmethod
     def current(cls) -> "OperationContext":

@@ -100,12 +100,12 @@ class ByteStreamMessageEncoding:
             EncodingError: TEXT that is not UTF-8 (RFC 6455 section 8.1).
         """
         if message_type is BINARY:
-            return Message.unchecked(payload, message_type, ON_BINARY_MESSAGE_ACTION, properties)
+            return Message(payload, message_type, ON_BINARY_MESSAGE_ACTION, properties)
         try:
             payload.decode()  # passed on, invalid text would make every other client of a room fail
         except UnicodeDecodeError:
             raise EncodingError("TEXT that is not UTF-8") from None
-        return Message.unchecked(payload, message_type, ON_TEXT_MESSAGE_ACTION, properties)
+        return Message(payload, message_type, ON_TEXT_MESSAGE_ACTION, properties)
 
     def encode(self, message: Message) -> bytes:
         """The body.

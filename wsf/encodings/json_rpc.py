@@ -7,10 +7,10 @@ call with an ``id`` waits for an answer, one without does not; ids are echoed as
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-import attrs
 from attrs import field, frozen, validators
 from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, ValidationError
 from msgspec.json import Decoder, Encoder
+from msgspec.structs import replace
 
 from wsf.data_contracts import JsonQuotas
 from wsf.description import BodyStyle, ContractDescription, OperationDescription
@@ -201,7 +201,7 @@ class JsonRpcMessageEncoding:
             except ValidationError:
                 message = _invalid(bytes(member))
             if isinstance(message.message_id, bytes):
-                message = attrs.evolve(message, message_id=answers.expect(message.message_id))
+                message = replace(message, message_id=answers.expect(message.message_id))
             messages.append(message)
         return tuple(messages)
 
@@ -238,7 +238,7 @@ def _message(envelope: _Envelope, properties: Mapping[str, object]) -> Message:
         if envelope.method == _CANCEL_METHOD and id_ is None:
             return _cancellation(body, properties)
         action = _ACTIONS.get(envelope.method, envelope.method)
-        return Message.unchecked(body, TEXT, action, properties, id_)
+        return Message(body, TEXT, action, properties, id_)
     relates_to = _ours(id_ or _NULL)
     if isinstance(envelope.error, _Error):
         return Message(None, TEXT, None, properties, relates_to=relates_to, fault=_fault(envelope.error))

@@ -37,13 +37,13 @@ class BareFormatter:
 
     def serialize_reply(self, result: Any, relates_to: str | bytes | None = None) -> Message:
         """The result as JSON."""
-        return Message.unchecked(self._write_result(result), TEXT, relates_to=relates_to)
+        return Message(self._write_result(result), TEXT, relates_to=relates_to)
 
     def serialize_request(self, arguments: tuple[Any, ...]) -> Message:
         """The argument as JSON."""
         if self._write is None:
             return Message()
-        return Message.unchecked(self._write(arguments[0]), TEXT)
+        return Message(self._write(arguments[0]), TEXT)
 
     def deserialize_reply(self, message: Message) -> Any:
         """The body as the result's type."""

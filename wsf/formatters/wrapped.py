@@ -53,12 +53,12 @@ class WrappedFormatter:
 
     def serialize_reply(self, result: Any, relates_to: str | bytes | None = None) -> Message:
         """The result as JSON; None is null."""
-        return Message.unchecked(self._write_result(result), TEXT, relates_to=relates_to)
+        return Message(self._write_result(result), TEXT, relates_to=relates_to)
 
     def serialize_request(self, arguments: tuple[Any, ...]) -> Message:
         """The arguments as a JSON array."""
         written = [write(argument) for write, argument in zip(self._writers, arguments, strict=True)]
-        return Message.unchecked(b"[" + b",".join(written) + b"]", TEXT)
+        return Message(b"[" + b",".join(written) + b"]", TEXT)
 
     def deserialize_reply(self, message: Message) -> Any:
         """The body as the result's type."""
