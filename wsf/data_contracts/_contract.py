@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from wsf.data_contracts._declarations import TYPE_MEMBER
 from wsf.data_contracts._extension_data import ExtensionData
-from wsf.data_contracts._fast import NOTHING_UNKNOWN, fast_contract
+from wsf.data_contracts._fast import NOTHING_UNKNOWN, fast_contract, row_of
 from wsf.data_contracts._form_of import form_of
 from wsf.data_contracts._forms import Fast, Form, split_object
 from wsf.data_contracts._hints import class_of, is_contract, name_of
@@ -114,17 +114,21 @@ class DataContract:
 
         Whatever that cannot write is for the exact way, which says what is wrong with it.
         """
-        values_of, cls, names = self._values, self.cls, tuple(self.members)
-        if values_of is None:
+        values_of, cls = self._values, self.cls
+        written = None if values_of is None else row_of(dict.fromkeys(self.members, Any))
+        if values_of is None or written is None:
             return write_exactly
         unknown_of = None if self.extension is None else self._extension_of
 
         def write(instance: object) -> bytes:
             if type(instance) is cls and (unknown_of is None or not unknown_of(instance)._members):
                 values = values_of(instance)
-                if AS_IT_IS.issuperset(map(type, values)):
+                for value in values:
+                    if type(value) not in AS_IT_IS:
+                        break
+                else:
                     try:
-                        return encode_plain(dict(zip(names, values, strict=True)))
+                        return encode_plain(written(*values))
                     except (ValueError, TypeError):
                         pass
             return write_exactly(instance)
