@@ -48,16 +48,20 @@ class CallbackOperation:
         outlet: What gives way when a client does not keep up.
         is_raw: Whether its one argument is the message itself.
         blocks: Whether its caller waits for room.
+        count: Its parameters.
+        message: The message of a call by its arguments: the same for all clients. Raises TypeError or
+            ValueError if an argument cannot be written as what the contract promises.
     """
 
     __slots__ = (
         "_action",
-        "_count",
         "_key",
         "blocks",
+        "count",
         "description",
         "formatter",
         "is_raw",
+        "message",
         "outlet",
         "title",
     )
@@ -74,8 +78,10 @@ class CallbackOperation:
         self.formatter = formatter_for(contract, operation, encoding.body_style, encoding.json_quotas)
         self.outlet = settings.outlet(self.title, operation)
         self._action = encoding.actions_of(contract, operation)[0] if encoding.carries_replies else None
-        self._count = len(operation.parameters)
-        self.is_raw = isinstance(self.formatter, RawFormatter) and self._action is None and self._count == 1
+        self.count = len(operation.parameters)
+        self.is_raw = isinstance(self.formatter, RawFormatter) and self._action is None and self.count == 1
+        write: Callable[[tuple[Any, ...]], Message] = self.formatter.serialize_request
+        self.message = _first if self.is_raw else write if self._action is None else self._named
         self.blocks = operation.delivery.mode is DeliveryMode.BLOCK
         self._key = _key_of(operation)
 
@@ -85,20 +91,13 @@ class CallbackOperation:
         Raises:
             TypeError: They are not those of the operation.
         """
-        if named or len(given) != self._count:
+        if named or len(given) != self.count:
             return bind_arguments(self.description, given, named)
         return given
 
-    def message(self, arguments: tuple[Any, ...]) -> Message:
-        """The message of a call: the same for all clients.
-
-        Raises:
-            TypeError, ValueError: An argument cannot be written as what the contract promises.
-        """
-        message: Message = arguments[0] if self.is_raw else self.formatter.serialize_request(arguments)
-        if self._action is not None and message.action != self._action:
-            message = replace(message, action=self._action)
-        return message
+    def _named(self, arguments: tuple[Any, ...]) -> Message:
+        message = self.formatter.serialize_request(arguments)
+        return message if message.action == self._action else replace(message, action=self._action)
 
     def key(self, arguments: tuple[Any, ...]) -> Hashable:
         """What a newer value replaces an older one by."""
@@ -169,16 +168,19 @@ def _one_way(operation: CallbackOperation) -> Call:
     if operation.is_raw and operation.outlet.is_plain and not operation.blocks:
         return _one_way_message(operation)
     bind, message_of, key_of, outlet = operation.arguments, operation.message, operation.key, operation.outlet
+    count, is_plain, title = operation.count, operation.outlet.is_plain, operation.title
 
     async def call(self: Any, *arguments: Any, **named: Any) -> None:
         channel: DuplexSessionChannel = self._channel
         if channel.state is not OPENED:
             channel.demand_opened()  # nothing is encoded for who is gone
-        arguments = bind(arguments, named)
+        if named or len(arguments) != count:
+            arguments = bind(arguments, named)
         message = message_of(arguments)
-        if channel.sending:
-            message = _with_outgoing(message, channel)
-        channel.send(message, outlet=outlet, key=key_of(arguments))
+        if is_plain and not channel.sending:
+            channel.outbox.append(channel.encode(message), title)
+        else:
+            channel.send(_with_outgoing(message, channel), outlet=outlet, key=key_of(arguments))
 
     async def block(self: Any, *arguments: Any, **named: Any) -> None:
         channel: DuplexSessionChannel = self._channel
@@ -243,6 +245,10 @@ def _streaming(operation: CallbackOperation) -> Call:
         return stream
 
     return opened if operation.description.is_coroutine else call
+
+
+def _first(arguments: tuple[Any, ...]) -> Any:
+    return arguments[0]
 
 
 def _with_outgoing(message: Message, channel: DuplexSessionChannel) -> Message:

@@ -233,7 +233,7 @@ class DuplexSessionChannel(ChannelLife):
             raise TypeError(f"a wsf.Message is sent, not {type(message).__name__}")
         for inspect in self.sending:
             message = inspect(message, self)
-        return message.encoded_once(self.wire, self._encode)
+        return message.encoded_once(self.wire, self.encode)
 
     async def request(
         self,
@@ -309,7 +309,7 @@ class DuplexSessionChannel(ChannelLife):
         self.pending.remove(call)
         if self.state is OPENED and self.encoding.carries_cancellation:
             message = Message(None, MessageType.TEXT, CANCEL_ACTION, relates_to=call.message_id)
-            self.outbox.append(self._encode(message), call.operation)
+            self.outbox.append(self.encode(message), call.operation)
 
     def _on_cancelled(self, message_id: str | bytes) -> None:
         """The client cancels a call of its own. One that is none of those under way has been answered."""
@@ -320,7 +320,8 @@ class DuplexSessionChannel(ChannelLife):
         else:
             self.inbox.withdraw(message_id)
 
-    def _encode(self, message: Message) -> bytes:
+    def encode(self, message: Message) -> bytes:
+        """What carries a message that nobody else gets, and no inspector sees; see ``frame``."""
         payload = self.encoding.encode(message)
         if payload is None:
             return b""

@@ -32,7 +32,15 @@ from wsf.errors import (
 from wsf.faults import fault_of
 from wsf.inbox import Arrival
 from wsf.instancing import InstanceContext
-from wsf.message import ON_OPEN_ACTION, TEXT, WILDCARD_ACTION, Message, MessageFault
+from wsf.message import (
+    ON_BINARY_MESSAGE_ACTION,
+    ON_OPEN_ACTION,
+    ON_TEXT_MESSAGE_ACTION,
+    TEXT,
+    WILDCARD_ACTION,
+    Message,
+    MessageFault,
+)
 from wsf.open_streams import STREAM_ACTIONS
 from wsf.operation_context import OperationContext
 from wsf.pump import MESSAGES_PER_TURN
@@ -75,6 +83,10 @@ class ChannelHandler:
             for action in binding.encoding.actions_of(contract, operation):
                 self._operations[action] = dispatched
         self._wildcard = self._operations.get(WILDCARD_ACTION)
+        self._on_open = self._operations.pop(ON_OPEN_ACTION, self._wildcard)
+        if self._wildcard is not None:  # what these encodings say of every message is found at once
+            for action in (ON_TEXT_MESSAGE_ACTION, ON_BINARY_MESSAGE_ACTION):
+                self._operations.setdefault(action, self._wildcard)
 
     async def step(self, session: Session, worker: "asyncio.Task[Any]") -> None:
         """Serve what has come, as much as may be in a row, and note how the session ends. For the pump."""
@@ -122,8 +134,8 @@ class ChannelHandler:
             if message.message_id is not None:
                 session.answer(message, _TOO_LATE)
             return None
-        operation = self._operation_for(message)
-        is_call = operation is not None and not operation.description.is_one_way and message.fault is None
+        operation = self._operations.get(message.action or WILDCARD_ACTION) or self._operation_for(message)
+        is_call = operation is not None and operation.answers and message.fault is None
         if message.action in STREAM_ACTIONS or (
             message.message_id is not None and not (is_call and not arrival.awaited)
         ):
@@ -213,8 +225,8 @@ class ChannelHandler:
 
     def _operation_for(self, message: Message) -> DispatchOperation | None:
         """Exact action, then ``"*"``. The session-open action is ours to give, and nobody else's."""
-        if message.action == ON_OPEN_ACTION and message.body is not None:
-            return None
+        if message.action == ON_OPEN_ACTION:
+            return self._on_open if message.body is None else None
         return self._operations.get(message.action or WILDCARD_ACTION) or self._wildcard
 
     def _unhandled(self, session: Session, message: Message) -> CloseStatus | None:
@@ -255,7 +267,7 @@ class ChannelHandler:
         operation = self._operation_for(message)
         if operation is not None and operation.description.is_one_way:
             session.answer(message, _DONE)
-            return arrival._replace(message=replace(message, message_id=None), is_answered=True)
+            return replace(arrival, message=replace(message, message_id=None), is_answered=True)
         blocking = self._blocking(session, arrival) if operation is not None and arrival.awaited else None
         if operation is None or blocking is None:
             return arrival

@@ -41,6 +41,7 @@ class DispatchOperation:
 
     Attributes:
         occupies_session: Whether the session's next message waits until a call has ended.
+        answers: Whether a call gets an answer of the operation's own.
     """
 
     def __init__(
@@ -52,9 +53,13 @@ class DispatchOperation:
     ) -> None:
         self.description = operation
         self.occupies_session = service.pump_waits or operation.is_terminating
+        self.answers = not operation.is_one_way
+        self._method = operation.method
+        self._is_streaming = operation.is_streaming
         self._service = service
         self._calls = service.calls
         self._instancing = service.instancing
+        self._ends_object = service.instancing.ends_with_call
         self._inspectors = service.extensions.message_inspectors
         self._wrappers = service.extensions.operation_wrappers
         self._formatter = formatter_for(contract, operation, encoding.body_style, encoding.json_quotas)
@@ -89,7 +94,7 @@ class DispatchOperation:
         finally:
             context.turn.end()
             try:
-                if self._instancing.ends_with_call and context.stream is None:
+                if self._ends_object and context.stream is None:
                     await self._release(place)
             finally:
                 CURRENT_CALL.reset(token)
@@ -119,20 +124,20 @@ class DispatchOperation:
         if not place.is_active:
             instance = await self._instancing.activate(place, message)
         arguments = self._formatter.deserialize_request(message)
-        method: Callable[..., Awaitable[Any]] = getattr(instance, self.description.method)
-        if self.description.is_streaming:
+        method: Callable[..., Awaitable[Any]] = getattr(instance, self._method)
+        if self._is_streaming:
             context.channel.streams.demand_room()
             method = functools.partial(_iterator_of, method)
         if self._wrappers:
             result = await self._wrapped(context, method)(arguments)
         else:
             result = await method(*arguments)
-        if self.description.is_streaming:
+        if self._is_streaming:
             stream = context.stream = await self._open_stream(context.channel, place, result)
             if message_id is None:
                 stream.end()  # nobody is told of it
             return streamed.opened(stream.token).with_ids(relates_to=message_id)
-        if self.description.is_one_way or (result is None and not self._carries_replies):
+        if not self.answers or (result is None and not self._carries_replies):
             return None
         return self._formatter.serialize_reply(result, message_id)
 
@@ -140,7 +145,7 @@ class DispatchOperation:
         self, channel: DuplexSessionChannel, place: InstanceContext, iterator: Any
     ) -> Stream:
         """Whatever a stream does, it does as a task that its operation has left running."""
-        release = functools.partial(self._release, place) if self._instancing.ends_with_call else None
+        release = functools.partial(self._release, place) if self._ends_object else None
         judge = functools.partial(self._judge_stream, channel)
         return await channel.streams.open(iterator, StreamedOperation(self._write_value, judge, release))
 

@@ -7,10 +7,10 @@ here, bounded, in order.
 """
 
 import asyncio
-import functools
 from collections.abc import Callable
-from typing import Final, NamedTuple, cast
+from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from wsf.cancellation import CANCELLED
@@ -29,7 +29,7 @@ _WAYS_OUT: Final = (
 )
 
 
-class Arrival(NamedTuple):
+class Arrival(Struct, frozen=True):  # one for each message: see Message
     """A message, and the calls that its sender had been given when it sent it, and has not answered.
 
     It may be one that the client makes in order to answer: then it must not wait for them. One that
@@ -39,10 +39,6 @@ class Arrival(NamedTuple):
     message: Message
     awaited: tuple[PendingCall, ...] = ()
     is_answered: bool = False
-
-
-#: an arrival in the usual case: made without the call of a constructor
-_alone: Final = functools.partial(cast("Callable[..., Arrival]", tuple.__new__), Arrival)
 
 
 class Inbox:
@@ -162,9 +158,7 @@ class Inbox:
                 if self._waiting:
                     return self._first()
             elif message.relates_to is None:
-                return (
-                    Arrival(message, self._awaited()) if self._pending.calls else _alone((message, (), False))
-                )
+                return Arrival(message, self._awaited()) if self._pending.calls else Arrival(message)
             else:
                 self._pending.resolve(message)
         else:
@@ -230,7 +224,7 @@ class Inbox:
                 return
             arrival, size = self._waiting.pop(at)
             self.size -= size
-        self._screen(arrival._replace(message=replace(arrival.message, fault=CANCELLED)))
+        self._screen(replace(arrival, message=replace(arrival.message, fault=CANCELLED)))
 
     def _read_on_now(self) -> None:
         self._is_due = False

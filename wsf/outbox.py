@@ -222,10 +222,8 @@ class Outbox(WaitingMessages):
     @property
     def is_filling(self) -> bool:
         """Whether half of a bound is met: who fills it had better wait."""
-        count = len(self._items)
-        return count > 0 and (
-            self.size * 2 > self.max_bytes or (count - self._dropped) * 2 > self.max_messages
-        )
+        count = len(self._items) - self._dropped
+        return self.size * 2 > self.max_bytes or count * 2 > self.max_messages
 
     async def relieve(self) -> None:
         """Wait until it is filling no more, or closed: ``send_timeout`` ends a client that takes nothing."""
