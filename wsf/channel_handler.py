@@ -51,6 +51,8 @@ __all__ = ("ChannelHandler",)
 
 logger = logging.getLogger("wsf.sessions")
 
+_MESSAGES: Final = range(MESSAGES_PER_TURN)  # made once: every message comes by
+
 _DONE: Final = Message(b"null", TEXT)
 
 _TOO_LATE: Final = Message(
@@ -96,7 +98,7 @@ class ChannelHandler:
         end: CloseStatus | ConnectionClosedError | None = None
         session.worker = worker
         try:
-            for _ in range(MESSAGES_PER_TURN):
+            for _ in _MESSAGES:
                 # while the host closes, operations that run still get their client's answers
                 if session.closing is not None and not (len(inbox) or session.channel.running_operations):
                     await session.tasks_end()

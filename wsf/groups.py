@@ -9,7 +9,8 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Final, Generic, ParamSpec, TypeVar
 
-from attrs import define, frozen
+from attrs import define
+from msgspec import Struct
 
 from wsf.backplanes import Backplane, GroupCall
 from wsf.backplanes.memory import MemoryBackplane
@@ -35,8 +36,7 @@ P = ParamSpec("P")
 PROCESS: Final = MemoryBackplane()
 
 
-@frozen
-class GroupDelivery:
+class GroupDelivery(Struct, frozen=True):
     """What became of one call, counted in clients of this process.
 
     Attributes:
@@ -340,7 +340,9 @@ def _group_method(contract: ContractDescription, name: str) -> Any:
     async def call(self: Any, *arguments: Any, **named: Any) -> GroupDelivery:
         if named or len(arguments) != count:
             arguments = bind_arguments(operation, arguments, named)
-        delivery: GroupDelivery = await self._call(name, arguments)
+        delivery: GroupDelivery = (
+            await self._call(name, arguments) if self.name else self._deliver(name, arguments)
+        )
         return delivery
 
     async def refuse(self: Any, *arguments: Any, **named: Any) -> None:

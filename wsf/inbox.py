@@ -29,6 +29,9 @@ _WAYS_OUT: Final = (
 )
 
 
+_MESSAGES: Final = range(MESSAGES_PER_TURN)  # made once: every message comes by
+
+
 class Arrival(Struct, frozen=True):  # one for each message: see Message
     """A message, and the calls that its sender had been given when it sent it, and has not answered.
 
@@ -148,7 +151,7 @@ class Inbox:
         if self._end is not None:
             raise self._end
         self._is_wanted = False
-        for _ in range(MESSAGES_PER_TURN):
+        for _ in _MESSAGES:
             arrived = self._connection.take()
             if arrived is None:
                 break

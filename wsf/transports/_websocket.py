@@ -40,6 +40,7 @@ FORBIDDEN_CLOSE_CODES: Final = frozenset({1004, 1005, 1006, 1015})
 
 #: control frames of one client that are taken in one turn of the loop, while others wait for theirs
 FRAMES_PER_TURN: Final = 64
+_FRAMES: Final = range(FRAMES_PER_TURN)  # made once: every message comes by
 
 #: s between two looks at whether the peer's close frame has come
 ANSWER_INTERVAL: Final = 0.5
@@ -126,7 +127,7 @@ class WebSocketConnection:
 
     def take(self) -> tuple[bytes, MessageType] | None:
         """The next TEXT or BINARY payload; see ``Connection``."""
-        for _ in range(FRAMES_PER_TURN):
+        for _ in _FRAMES:
             if self._end is not None:
                 raise self._end
             arrived = self._arrivals.take()
