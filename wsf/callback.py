@@ -12,8 +12,6 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, cast
 
-from msgspec.structs import replace
-
 from wsf.behaviors import OutboxSettings
 from wsf.channel import DuplexSessionChannel
 from wsf.communication_object import OPENED
@@ -97,7 +95,7 @@ class CallbackOperation:
 
     def _named(self, arguments: tuple[Any, ...]) -> Message:
         message = self.formatter.serialize_request(arguments)
-        return message if message.action == self._action else replace(message, action=self._action)
+        return message if message.action == self._action else message.replace(action=self._action)
 
     def key(self, arguments: tuple[Any, ...]) -> Hashable:
         """What a newer value replaces an older one by."""
@@ -255,7 +253,7 @@ def _with_outgoing(message: Message, channel: DuplexSessionChannel) -> Message:
     """With the properties that an operation has noted for what it sends to its own client."""
     turn = current_turn()
     if turn is not None and turn.outgoing and turn.channel is channel:
-        return replace(message, properties=MappingProxyType({**message.properties, **turn.outgoing}))
+        return message.replace(properties=MappingProxyType({**message.properties, **turn.outgoing}))
     return message
 
 

@@ -269,7 +269,7 @@ class ChannelHandler:
         operation = self._operation_for(message)
         if operation is not None and operation.description.is_one_way:
             session.answer(message, _DONE)
-            return replace(arrival, message=replace(message, message_id=None), is_answered=True)
+            return replace(arrival, message=message.replace(message_id=None), is_answered=True)
         blocking = self._blocking(session, arrival) if operation is not None and arrival.awaited else None
         if operation is None or blocking is None:
             return arrival

@@ -12,8 +12,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from msgspec.structs import replace
-
 from wsf.channel import DuplexSessionChannel
 from wsf.communication_object import CloseStatus, CommunicationState
 from wsf.concurrency import CURRENT_CALL
@@ -174,7 +172,7 @@ class DispatchOperation:
         if self._carries_replies and reply.relates_to is None:
             return
         if context.turn.outgoing:
-            reply = replace(reply, properties={**reply.properties, **context.turn.outgoing})
+            reply = reply.replace(properties={**reply.properties, **context.turn.outgoing})
         try:
             context.channel.send(reply)
         except CommunicationError as error:

@@ -227,7 +227,7 @@ class Inbox:
                 return
             arrival, size = self._waiting.pop(at)
             self.size -= size
-        self._screen(replace(arrival, message=replace(arrival.message, fault=CANCELLED)))
+        self._screen(replace(arrival, message=arrival.message.replace(fault=CANCELLED)))
 
     def _read_on_now(self) -> None:
         self._is_due = False

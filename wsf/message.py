@@ -7,7 +7,7 @@ is made once. WCF: System.ServiceModel.Channels.Message, without its states.
 from collections.abc import Callable, Hashable, Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, TypeVar, overload
+from typing import Any, ClassVar, Final, TypedDict, TypeVar, Unpack, overload
 
 from attrs import field as attribute
 from attrs import frozen
@@ -95,6 +95,16 @@ class MessageFault:
     number: int | None = None
 
 
+class _Changes(TypedDict, total=False):
+    body: bytes | None
+    message_type: MessageType
+    action: str | None
+    properties: Mapping[str, object]
+    message_id: str | bytes | None
+    relates_to: str | bytes | None
+    fault: MessageFault | None
+
+
 class Message(Struct, frozen=True, eq=False):  # made for each that comes: no other class is made so fast
     """One message, in or out.
 
@@ -159,6 +169,16 @@ class Message(Struct, frozen=True, eq=False):  # made for each that comes: no ot
     ) -> "Message":
         """The same message as a call or as a reply."""
         return replace(self, message_id=message_id, relates_to=relates_to)
+
+    def replace(self, **changes: Unpack["_Changes"]) -> "Message":
+        """The same message but for what is named: ``message.replace(body=b"...")``.
+
+        Raises:
+            TypeError: The body is not bytes, or a name is none of a message's attributes.
+
+        WCF: a MessageBuffer, and what is set on the copy that it makes.
+        """
+        return replace(self, **changes)
 
     def _compared(self) -> tuple[object, ...]:
         return self.body, self.message_type, self.action, self.message_id, self.relates_to, self.fault

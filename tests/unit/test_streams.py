@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from tests.clock import Clock
 from wsf.behaviors import StreamSettings
@@ -60,7 +59,7 @@ class Link:
         within: float | None = None,
         late: Callable[[Message], None] | None = None,
     ) -> Message:
-        message = replace(message, message_id=next(self._ids))
+        message = message.replace(message_id=next(self._ids))
         reply = self._calls[message.message_id] = asyncio.get_running_loop().create_future()
         self.send(message)
         try:

@@ -381,7 +381,7 @@ class TestInspectors:
                 return Message.create("[8, 2]")  # even one without the call's id
 
             def sending(self, message: Message, channel: DuplexSessionChannel) -> Message:
-                return attrs.evolve(message, body=b"44")
+                return message.replace(body=b"44")
 
         async with serving_json_rpc(CalcService, Calc, behaviors=[Installing(Doubling())]) as (_, (peer,)):
             assert await peer.call("divide", 1, 1) == 44

@@ -195,7 +195,7 @@ class TestCurrent:
         class Authenticating(Seen):
             def received(self, message: Message, context: OperationContext) -> Message:
                 noted = Authenticated(None, "/", {"cookie": "a=2"}, cookies={"a": "1"}, principal="ann")
-                return attrs.evolve(message, properties={Authenticated.name: noted})
+                return message.replace(properties={Authenticated.name: noted})
 
         async def work(what: str) -> str:
             context = OperationContext.current()

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Final
 from attrs import field, frozen, validators
 from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, ValidationError
 from msgspec.json import Decoder, Encoder
-from msgspec.structs import replace
 
 from wsf.data_contracts import JsonQuotas
 from wsf.description import BodyStyle, ContractDescription, OperationDescription
@@ -201,7 +200,7 @@ class JsonRpcMessageEncoding:
             except ValidationError:
                 message = _invalid(bytes(member))
             if isinstance(message.message_id, bytes):
-                message = replace(message, message_id=answers.expect(message.message_id))
+                message = message.replace(message_id=answers.expect(message.message_id))
             messages.append(message)
         return tuple(messages)
 

@@ -40,7 +40,6 @@ FORBIDDEN_CLOSE_CODES: Final = frozenset({1004, 1005, 1006, 1015})
 
 #: control frames of one client that are taken in one turn of the loop, while others wait for theirs
 FRAMES_PER_TURN: Final = 64
-_FRAMES: Final = range(FRAMES_PER_TURN)  # made once: every message comes by
 
 #: s between two looks at whether the peer's close frame has come
 ANSWER_INTERVAL: Final = 0.5
@@ -127,7 +126,8 @@ class WebSocketConnection:
 
     def take(self) -> tuple[bytes, MessageType] | None:
         """The next TEXT or BINARY payload; see ``Connection``."""
-        for _ in _FRAMES:
+        frames = FRAMES_PER_TURN
+        while frames:
             if self._end is not None:
                 raise self._end
             arrived = self._arrivals.take()
@@ -138,6 +138,7 @@ class WebSocketConnection:
                 self._control(kind, data, extra)
             elif self._close_sent is None:  # after our close frame the rest of what comes is thrown away
                 return data, TEXT if kind is _TEXT else BINARY
+            frames -= 1
         if not self._is_flooded:  # by control frames: they have their turn, not the loop
             self._is_flooded = True
             self._loop.call_soon(self._look_again)
