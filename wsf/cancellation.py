@@ -37,8 +37,8 @@ class ServedCall(Struct, eq=False):  # one for each call: see Message
 
     _calls: "dict[str | bytes, ServedCall]"
     _message_id: str | bytes
-    _task: asyncio.Task[Any] | None = None
     server: asyncio.Task[Any] | None = None
+    _task: asyncio.Task[Any] | None = None
     _before: int = 0
     _is_cancelled: bool = False
     _is_interrupted: bool = False

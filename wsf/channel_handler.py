@@ -137,9 +137,9 @@ class ChannelHandler:
                 session.answer(message, _TOO_LATE)
             return None
         operation = self._operations.get(message.action or WILDCARD_ACTION) or self._operation_for(message)
-        is_call = operation is not None and operation.answers and message.fault is None
         if message.action in STREAM_ACTIONS or (
-            message.message_id is not None and not (is_call and not arrival.awaited)
+            message.message_id is not None
+            and (operation is None or not operation.answers or message.fault is not None or arrival.awaited)
         ):
             screened = self.screen(session, arrival)
             if screened is None:
@@ -156,9 +156,10 @@ class ChannelHandler:
         # from here on the message is accepted: closing waits until it has been served
         channel = session.channel
         channel.running_operations += 1
-        call = None if message.message_id is None else ServedCall(channel.served, message.message_id)
-        if call is not None and operation.occupies_session:
-            call.server = session.worker
+        call = None
+        if message.message_id is not None:
+            server = session.worker if operation.occupies_session else None
+            call = ServedCall(channel.served, message.message_id, server)
         turn = Turn(description.name, channel, call)
         place = session.instance = self._instancing.for_call(session.instance)
         if not (place.has_place and self._calls.try_enter()):

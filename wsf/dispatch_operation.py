@@ -53,6 +53,7 @@ class DispatchOperation:
         self.occupies_session = service.pump_waits or operation.is_terminating
         self.answers = not operation.is_one_way
         self._method = operation.method
+        self._is_terminating = operation.is_terminating
         self._is_streaming = operation.is_streaming
         self._service = service
         self._calls = service.calls
@@ -101,7 +102,7 @@ class DispatchOperation:
                 self._calls.leave()
         for error in errors:
             self._errors.handle(error)
-        if end is None and self.description.is_terminating:
+        if end is None and self._is_terminating:
             return context.channel.close_details.output_close_status
         return end
 

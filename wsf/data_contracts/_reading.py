@@ -13,7 +13,6 @@ from wsf.errors import SerializationError
 
 __all__ = ("TextReader", "array_reader", "contract_reader", "read_members", "split_members")
 
-_SMALL: Final = DEFAULT_QUOTAS.max_number_length  # a text of no more characters holds no longer number
 _WHITE_SPACE: Final = b" \t\r\n"
 #: what no text is read as
 _UNREAD: Final = object()
@@ -61,7 +60,8 @@ class TextReader:
     def at_once(self, text: bytes, quotas: JsonQuotas = DEFAULT_QUOTAS) -> Any:
         """The value that a JSON text is, by the fast way; ``_UNREAD`` where only the exact way can tell."""
         decode = self._decode
-        is_small = quotas is DEFAULT_QUOTAS and len(text) <= _SMALL
+        # a text of no more characters holds no longer number
+        is_small = len(text) <= quotas.max_number_length and quotas.max_items_in_object_graph is None
         is_within = self._depth <= quotas.max_depth and (is_small or is_surely_within(text, quotas))
         if decode is not None and is_within:
             try:
