@@ -167,6 +167,9 @@ def _one_way(operation: CallbackOperation) -> Call:
         return _one_way_message(operation)
     bind, message_of, key_of, outlet = operation.arguments, operation.message, operation.key, operation.outlet
     count, is_plain, title = operation.count, operation.outlet.is_plain, operation.title
+    # a message that is made here has one receiver; one that is given may be on its way to others, too
+    is_given = isinstance(operation.formatter, RawFormatter)
+    framed = DuplexSessionChannel.frame if is_given else DuplexSessionChannel.encode
 
     async def call(self: Any, *arguments: Any, **named: Any) -> None:
         channel: DuplexSessionChannel = self._channel
@@ -176,7 +179,7 @@ def _one_way(operation: CallbackOperation) -> Call:
             arguments = bind(arguments, named)
         message = message_of(arguments)
         if is_plain and not channel.sending:
-            channel.outbox.append(channel.encode(message), title)
+            channel.outbox.append(framed(channel, message), title)
         else:
             channel.send(_with_outgoing(message, channel), outlet=outlet, key=key_of(arguments))
 

@@ -196,7 +196,8 @@ class Message(Struct, frozen=True, eq=False):  # made for each that comes: no ot
     def __repr__(self) -> str:
         """What it was made with, and not what it has been encoded as."""
         made = {name: getattr(self, name) for name in self.__struct_fields__ if name != "encodings"}
-        return f"Message({', '.join(f'{name}={value!r}' for name, value in made.items() if value)})"
+        said = (f"{name}={value!r}" for name, value in made.items() if value not in (None, _NO_PROPERTIES))
+        return f"Message({', '.join(said)})"
 
     @property
     def is_empty(self) -> bool:

@@ -81,6 +81,7 @@ def test_messages_are_equal_by_content_whatever_was_sent() -> None:
     assert sent == fresh
     assert hash(sent) == hash(fresh)
     assert repr(sent) == repr(fresh) == "Message(body=b'x', message_type=<MessageType.BINARY: 'Binary'>)"
+    assert repr(Message(b"")) == "Message(body=b'', message_type=<MessageType.BINARY: 'Binary'>)"
     assert sent != Message(b"y")
     assert sent != Message(b"x", properties={"of": "the transport"})
     assert sent != b"x"
