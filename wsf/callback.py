@@ -46,7 +46,7 @@ class CallbackOperation:
         outlet: What gives way when a client does not keep up.
         is_raw: Whether its one argument is the message itself.
         blocks: Whether its caller waits for room.
-        count: Its parameters.
+        count: How many parameters it has.
         message: The message of a call by its arguments: the same for all clients. Raises TypeError or
             ValueError if an argument cannot be written as what the contract promises.
     """
@@ -178,10 +178,12 @@ def _one_way(operation: CallbackOperation) -> Call:
         if named or len(arguments) != count:
             arguments = bind(arguments, named)
         message = message_of(arguments)
-        if is_plain and not channel.sending:
+        if channel.sending:
+            message = _with_outgoing(message, channel)
+        elif is_plain:
             channel.outbox.append(framed(channel, message), title)
-        else:
-            channel.send(_with_outgoing(message, channel), outlet=outlet, key=key_of(arguments))
+            return
+        channel.send(message, outlet=outlet, key=key_of(arguments))
 
     async def block(self: Any, *arguments: Any, **named: Any) -> None:
         channel: DuplexSessionChannel = self._channel
@@ -199,7 +201,9 @@ def _one_way_message(operation: CallbackOperation) -> Call:
     async def call(self: Any, message: Message) -> None:
         channel: DuplexSessionChannel = self._channel
         if channel.state is OPENED and not channel.sending and isinstance(message, Message):
-            channel.outbox.append(message.encodings.get(channel.wire) or channel.frame(message), title)
+            encodings = message.encodings
+            frame = None if encodings is None else encodings.get(channel.wire)
+            channel.outbox.append(frame or channel.frame(message), title)
         else:
             channel.demand_opened()
             channel.send(_with_outgoing(message, channel), outlet=outlet)

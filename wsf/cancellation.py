@@ -47,6 +47,9 @@ class ServedCall(Struct, eq=False):  # one for each call: see Message
         """It is under way from now on."""
         self._calls[self._message_id] = self
 
+    def __repr__(self) -> str:
+        return f"<ServedCall {self._message_id!r}>"
+
     def cancel(self) -> None:
         """The caller has had enough. Nothing happens if it has said so before."""
         if not self._is_cancelled:

@@ -321,7 +321,11 @@ class DuplexSessionChannel(ChannelLife):
             self.inbox.withdraw(message_id)
 
     def encode(self, message: Message) -> bytes:
-        """What carries a message that nobody else gets, and no inspector sees; see ``frame``."""
+        """What carries a message, made anew; no inspector sees it. ``frame`` is for what others get, too.
+
+        Raises:
+            ValueError: The message cannot be sent as what it says it is.
+        """
         payload = self.encoding.encode(message)
         if payload is None:
             return b""

@@ -64,6 +64,9 @@ class Turn(Struct, eq=False):  # one for each message: see Message
     _lock: InstanceLock | None = None
     _back: asyncio.Lock | None = None
 
+    def __repr__(self) -> str:
+        return f"<Turn of {self.operation}>"
+
     def try_begin(self, lock: InstanceLock) -> bool:
         """Enter the service object if nobody is in the way: the way in that costs nothing."""
         if not lock.try_enter():

@@ -9,8 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Final, Generic, ParamSpec, TypeVar
 
-from attrs import define
-from msgspec import Struct
+from attrs import define, frozen
 
 from wsf.backplanes import Backplane, GroupCall
 from wsf.backplanes.memory import MemoryBackplane
@@ -36,7 +35,8 @@ P = ParamSpec("P")
 PROCESS: Final = MemoryBackplane()
 
 
-class GroupDelivery(Struct, frozen=True):
+@frozen
+class GroupDelivery:
     """What became of one call, counted in clients of this process.
 
     Attributes:

@@ -9,9 +9,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, TypedDict, TypeVar, Unpack, overload
 
-from attrs import field as attribute
-from attrs import frozen
-from msgspec import Struct, field
+from attrs import field, frozen
+from msgspec import Struct
 from msgspec.structs import force_setattr, replace
 
 from wsf import data_contracts
@@ -105,7 +104,9 @@ class _Changes(TypedDict, total=False):
     fault: MessageFault | None
 
 
-class Message(Struct, frozen=True, eq=False):  # made for each that comes: no other class is made so fast
+class Message(
+    Struct, frozen=True, eq=False, weakref=True
+):  # made for each that comes: no other class is made so fast
     """One message, in or out.
 
     ``Message(body, MessageType.TEXT)`` makes one of bytes, ``Message.create(order)`` one of a data contract;
@@ -122,7 +123,7 @@ class Message(Struct, frozen=True, eq=False):  # made for each that comes: no ot
         relates_to: The ``message_id`` that this is the reply to, or, with CANCEL_ACTION, that it cancels.
             WCF: MessageHeaders.RelatesTo.
         fault: What went wrong, in place of a body; in a message with a ``message_id``, why it is no request.
-        encodings: Its bytes by the wires it has been sent on; see ``encoded_once``. No message has another's.
+        encodings: Its bytes by the wires it has been sent on; see ``encoded_once``. No copy has the other's.
 
     Raises:
         TypeError: The body is not bytes.
@@ -137,7 +138,7 @@ class Message(Struct, frozen=True, eq=False):  # made for each that comes: no ot
     message_id: str | bytes | None = None
     relates_to: str | bytes | None = None
     fault: MessageFault | None = None
-    encodings: dict[Hashable, bytes] = field(default_factory=dict)
+    encodings: dict[Hashable, bytes] | None = None
 
     def __post_init__(self) -> None:
         """Also of a copy with changes."""
@@ -147,8 +148,8 @@ class Message(Struct, frozen=True, eq=False):  # made for each that comes: no ot
             raise TypeError(f"the body of a Message is bytes, not {kind}: use Message.create(...)")
         if self.fault is not None:
             force_setattr(self, "message_type", TEXT)
-        if self.encodings:
-            force_setattr(self, "encodings", {})
+        if self.encodings is not None:
+            force_setattr(self, "encodings", None)
 
     @classmethod
     def create(cls, body: object, message_type: MessageType = MessageType.TEXT) -> "Message":
@@ -185,7 +186,7 @@ class Message(Struct, frozen=True, eq=False):  # made for each that comes: no ot
 
     def __eq__(self, other: object) -> bool:
         """Whatever it has been encoded as."""
-        if not isinstance(other, Message):
+        if not isinstance(other, Message) or type(other) is not type(self):
             return NotImplemented
         return self._compared() == other._compared() and self.properties == other.properties
 
@@ -234,9 +235,13 @@ class Message(Struct, frozen=True, eq=False):  # made for each that comes: no ot
 
         ``wire`` stands for everything the bytes depend on: the encoding and the framing below it.
         """
-        encoded = self.encodings.get(wire)
+        encodings = self.encodings
+        if encodings is None:
+            encodings = {}
+            force_setattr(self, "encodings", encodings)
+        encoded = encodings.get(wire)
         if encoded is None:
-            encoded = self.encodings[wire] = encode(self)
+            encoded = encodings[wire] = encode(self)
         return encoded
 
 
@@ -269,7 +274,7 @@ class ClientCertificateMessageProperty:
     subject_alternative_names: tuple[tuple[str, str], ...]
     serial_number: str
     fingerprint: str
-    der: bytes = attribute(repr=False)
+    der: bytes = field(repr=False)
 
     @property
     def common_name(self) -> str:
@@ -291,7 +296,7 @@ class WebSocketMessageProperty:
 
     name: ClassVar[str] = "WebSocketMessageProperty"
     sub_protocol: str | None
-    request_path: str = attribute(repr=False)  # it may hold a token
-    headers: Mapping[str, str] = attribute(repr=False, hash=False)  # they hold cookies and tokens
-    principal: object | None = attribute(default=None, repr=False, hash=False)
-    cookies: Mapping[str, str] = attribute(default=_NO_COOKIES, repr=False, hash=False)
+    request_path: str = field(repr=False)  # it may hold a token
+    headers: Mapping[str, str] = field(repr=False, hash=False)  # they hold cookies and tokens
+    principal: object | None = field(default=None, repr=False, hash=False)
+    cookies: Mapping[str, str] = field(default=_NO_COOKIES, repr=False, hash=False)

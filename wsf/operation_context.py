@@ -55,6 +55,10 @@ class OperationContext(Struct, eq=False):  # one for each message: see Message
     _completed: Event | None = None
     _extensions: ExtensionCollection | None = None
 
+    def __repr__(self) -> str:
+        """Nothing of what the client has said."""
+        return f"<OperationContext of {self.operation.name} for {self.channel.session_id}>"
+
     @classmethod
     def current(cls) -> "OperationContext":
         """The call that this task serves.

@@ -1,6 +1,8 @@
 """The fast way of reading and the exact way are one: whatever is sent, they cannot differ."""
 
 import dataclasses
+import functools
+import inspect
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -76,6 +78,60 @@ class Halved:
     b: str
     extension_data: ExtensionData = field(factory=ExtensionData)
     a: int = field(kw_only=True)
+
+
+@define(slots=False)
+class Made:
+    """Who makes it takes its arguments in another order than who fills it."""
+
+    b: str = field(validator=attrs.validators.max_len(3))
+    a: int = field()
+
+    def __new__(cls, a: int, b: str) -> "Made":
+        return super().__new__(cls)
+
+
+@define(slots=False)
+class Wrapped:
+    b: str = field(validator=attrs.validators.max_len(3))
+    a: int = field()
+
+
+_init: Any = Wrapped.__init__
+
+
+@functools.wraps(_init)
+def _by_name(self: Any, **given: Any) -> None:
+    _init(self, **given)
+
+
+Wrapped.__init__ = _by_name  # type: ignore[method-assign]
+
+
+class Signing(type):
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        return inspect.signature(lambda a, b: None)
+
+
+@define(slots=False)
+class Signed(metaclass=Signing):
+    b: str = field(validator=attrs.validators.max_len(3))
+    a: int = field()
+
+
+constructed: list[int] = []
+
+
+@define
+class Noted:
+    """Its constructor is seen."""
+
+    a: int
+    b: str
+
+    def __attrs_post_init__(self) -> None:
+        constructed.append(self.a)
 
 
 NAMES = ["id", "at", "lines", "by_name", "tags", "name", "item", "count", "price", "u"]
@@ -161,6 +217,11 @@ TEXTS: list[tuple[Any, st.SearchStrategy[str]]] = [
     (Halved, pairs),
     (Escaped, st.sampled_from([r'{"\"a\"":1,"\\ \n":":"}', r'{"\u0022a\"":1,"\\ \n":""}', "{}"])),
     (dict[str, Swapped], pairs.map('{{"a":{}}}'.format)),
+    (list[Swapped | None], arrays(pairs | st.just("null"))),
+    (Swapped | str, pairs | names),
+    (Made, pairs),
+    (Wrapped, pairs),
+    (Signed, pairs),
     (
         Stored,
         st.permutations(['"a":1', '"b":":"', '"b":"\\":"', '"u":1']).map(lambda m: f"{{{','.join(m[:2])}}}"),
@@ -209,6 +270,38 @@ def test_the_fast_way_is_the_one_that_is_taken(text: str) -> None:
     reader = TextReader(Order)
     reader._read = None  # type: ignore[assignment] # the exact way would fail
     assert reader(text.encode()).id == 1
+
+
+ONE, OTHER = '{"a":1,"b":"x"}', '{"the a":1,"b":"x"}'
+
+
+@pytest.mark.parametrize(
+    ("hint", "text"),
+    [
+        (Swapped, OTHER),
+        (Swapped | None, OTHER),
+        (list[Swapped | None], f"[{OTHER},null]"),
+        (Swapped | str, OTHER),
+        (Named, ONE),
+        (Halved, ONE),
+        (Halved | None, ONE),
+        (Made, ONE),
+        (Wrapped, ONE),
+        (Signed | None, ONE),
+        (Chatter | None, '{"message":"m","nickname":"n","room":"r"}'),
+    ],
+)
+def test_the_fast_way_is_enough_for_what_is_right(hint: Any, text: str) -> None:
+    reader = TextReader(hint)
+    at_once = reader.at_once(text.encode())
+    reader._decode = None
+    assert at_once == reader(text.encode())
+
+
+def test_a_constructor_is_called_once() -> None:
+    constructed.clear()
+    TextReader(tuple[Noted | None, list[Noted]])(f'[{ONE},[{{"a":2,"b":""}}]]'.encode())
+    assert constructed == [1, 2]
 
 
 @pytest.mark.parametrize("hint", [Inner, Any, Values])

@@ -1,7 +1,11 @@
 """Laws of the message: frozen, reusable, empty only without a body."""
 
+import weakref
+from collections.abc import Callable
+
 import pytest
 from attrs import define
+from msgspec.structs import replace
 
 from chatservice import ChatServiceCallback
 from tests.doubles import FakeConnection, web_socket_binding
@@ -85,16 +89,41 @@ def test_messages_are_equal_by_content_whatever_was_sent() -> None:
     assert sent != Message(b"y")
     assert sent != Message(b"x", properties={"of": "the transport"})
     assert sent != b"x"
+    assert weakref.ref(sent)() is sent
 
 
-def test_a_copy_with_changes_has_nothing_of_what_the_other_was_sent_as() -> None:
+def body_of(message: Message) -> bytes:
+    assert message.body is not None
+    return message.body
+
+
+@pytest.mark.parametrize("is_sent", [True, False], ids=["sent before", "not sent yet"])
+@pytest.mark.parametrize(
+    "change",
+    [lambda message, body: message.replace(body=body), lambda message, body: replace(message, body=body)],
+)
+def test_a_copy_with_changes_is_sent_as_itself(
+    is_sent: bool, change: Callable[[Message, bytes], Message]
+) -> None:
+    message = Message(b"x")
+    if is_sent:
+        message.encoded_once("wire", body_of)
+    copies = [change(message, b"y"), change(message, b"z"), change(change(message, b"y"), b"x")]
+    assert [copy.encoded_once("wire", body_of) for copy in copies] == [b"y", b"z", b"x"]
+    assert message.encoded_once("wire", body_of) == b"x"
+
+
+def test_a_copy_is_checked_as_well() -> None:
     sent = Message(b"x")
-    sent.encoded_once("wire", lambda message: b"frame")
-    copied = sent.replace(body=b"y")
-    assert copied.encoded_once("wire", lambda message: b"another frame") == b"another frame"
-    assert sent.encodings == {"wire": b"frame"}
     with pytest.raises(TypeError, match="body of a Message is bytes, not str"):
         sent.replace(body="y")  # type: ignore[arg-type]
+
+
+def test_an_answer_is_not_sent_as_what_it_was_made_of() -> None:
+    message = Message(b"x")
+    answer = message.with_ids(relates_to=b"1")
+    assert answer.encoded_once("wire", lambda one: repr(one.relates_to).encode()) == b"b'1'"
+    assert message.encoded_once("wire", lambda one: repr(one.relates_to).encode()) == b"None"
 
 
 def test_an_encoding_is_made_once_for_each_wire() -> None:

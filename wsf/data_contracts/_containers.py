@@ -13,6 +13,7 @@ from wsf.data_contracts._forms import (
     Build,
     Fast,
     Form,
+    Row,
     Writer,
     expect,
     fast_whole,
@@ -162,7 +163,7 @@ def _kind_of_value(value: Any) -> str:
             return "null"
         case str():
             return "string"
-        case dict() | collections.abc.Mapping():
+        case dict() | Row() | collections.abc.Mapping():
             return "object"
         case list() | tuple() | set() | frozenset():
             return "array"

@@ -11,7 +11,7 @@ import attrs
 from msgspec import defstruct
 
 from wsf.data_contracts._extension_data import ExtensionData
-from wsf.data_contracts._forms import Build, Fast, fast_whole
+from wsf.data_contracts._forms import Build, Fast, Row, fast_whole
 from wsf.data_contracts._members import Member
 from wsf.data_contracts._writing import encode_plain
 
@@ -27,7 +27,7 @@ def fast_contract(cls: type[Any], members: Mapping[str, Member], extension: str 
     """How msgspec reads a whole object; None if a member has no fast way.
 
     It makes the instances itself if a constructor would do no more than to store every member. Otherwise it
-    gives a dict, and the constructor is called with that.
+    gives a row or a dict, and the constructor is called with that.
     """
     shapes: dict[str, Any] = {}
     builds: list[tuple[str, Build]] = []
@@ -58,18 +58,16 @@ def row_of(members: Mapping[str, Any]) -> Any:
         return None
     names = {f"m{at}": name for at, name in enumerate(members)}
     types = zip(names, members.values(), strict=True)
-    return defstruct("Row", list(types), rename=names, gc=False)
+    return defstruct("Row", list(types), bases=(Row,), rename=names, gc=False)
 
 
 def _positional(cls: type[Any], members: Mapping[str, Member], extension: str | None) -> Build | None:
     """The constructor, called with all members in its own order; None if it has to know their names."""
     arguments = {member.argument: f"m{at}" for at, member in enumerate(members.values())}
-    parameters = inspect.signature(cls).parameters.values()
-    names = [parameter.name for parameter in parameters]
+    names = _in_order(cls)
     rest = [extension] if extension else []
-    are_usual = all(parameter.kind is parameter.POSITIONAL_OR_KEYWORD for parameter in parameters)
     are_all = len(arguments) > 1 and all(member.is_required for member in members.values())
-    if not (are_usual and are_all and set(names) == {*arguments, *rest} and names[len(arguments) :] == rest):
+    if not (are_all and set(names) == {*arguments, *rest} and names[len(arguments) :] == rest):
         return None
     values_of, count = attrgetter(*(arguments[name] for name in names[: len(arguments)])), len(arguments)
 
@@ -108,16 +106,32 @@ def _constructor(
     return build if builds or is_renamed or extension else build_flat
 
 
+def _in_order(contract: type[Any]) -> list[str]:
+    """The parameters of a generated constructor that may be given in order; none of any other."""
+    cls: Any = contract
+    if not (inspect.isfunction(cls.__init__) and _is_made_as_usual(contract)):
+        return []
+    code = cls.__init__.__code__
+    if code.co_kwonlyargcount or not code.co_filename.startswith(("<attrs generated", "<string>")):
+        return []
+    return list(code.co_varnames[1 : code.co_argcount])
+
+
+def _is_made_as_usual(contract: type[Any]) -> bool:
+    """Whether a call of the class is a call of its constructor, and of nothing else."""
+    cls: Any = contract
+    return type(contract) in {type, ABCMeta} and cls.__new__ is object.__new__
+
+
 def _only_stores(contract: type[Any], members: Mapping[str, Member]) -> bool:
     """Whether msgspec's way of making an instance, which calls no constructor, cannot be told from a call."""
     cls: Any = contract
     are_all = all(member.is_required and member.name == member.attribute for member in members.values())
     is_usual = (
-        type(contract) in {type, ABCMeta}
+        _is_made_as_usual(contract)
         and not inspect.isabstract(contract)
         and not issubclass(contract, BaseException)
         and Generic not in contract.__mro__
-        and cls.__new__ is object.__new__
     )
     if not (are_all and is_usual):
         return False

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal, TypeAlias, get_args, get_origin
 
 from attrs import frozen
-from msgspec import Raw
+from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
 from wsf.data_contracts._hints import ARRAYS, UNIONS, name_of
@@ -26,6 +26,7 @@ __all__ = (
     "Fast",
     "Form",
     "Reader",
+    "Row",
     "Writer",
     "any_form",
     "fast_whole",
@@ -42,6 +43,10 @@ Reader: TypeAlias = Callable[[Raw | bytes], Any]
 Writer: TypeAlias = Callable[[Any], Any]
 #: makes a value of what msgspec decoded, and adds the members that it met to the tally's only number
 Build: TypeAlias = Callable[[Any, list[int]], Any]
+
+
+class Row(Struct):
+    """The members of an object in order, as msgspec reads and writes them: the base of such classes."""
 
 
 @frozen
