@@ -6,7 +6,7 @@ it has caught up. Order on each connection is the order of acceptance, whatever 
 
 import asyncio
 from collections.abc import Hashable
-from typing import Final, NamedTuple
+from typing import Final
 
 from wsf.delivery import Outlet
 from wsf.outbox import MAX_WRITE_BYTES, Outbox
@@ -17,10 +17,8 @@ __all__ = ("Batch",)
 MAX_BATCH_MESSAGES: Final = 1024
 
 
-class _Item(NamedTuple):
-    frame: bytes
-    outlet: Outlet
-    key: Hashable
+#: a frame, what else may become of it, and what a newer one replaces it by
+_Item = tuple[bytes, Outlet, Hashable]
 
 
 class Batch:
@@ -62,25 +60,38 @@ class Batch:
 
     def put(self, frame: bytes, outlet: Outlet, key: Hashable = None) -> int:
         """Accept a frame for every member; how many it was accepted for. The others' operation dropped it."""
+        if self._elsewhere:
+            self._bring_up_elsewhere()
+        size = self._size + len(frame)
+        if size > MAX_WRITE_BYTES or len(self._items) >= MAX_BATCH_MESSAGES:
+            self.flush(asyncio.get_running_loop().time())
+            size = len(frame)
+        accepted = self._put_behind(frame, outlet, key) if self._behind else 0
+        members = self._members
+        if not members:
+            return accepted
+        if not self._items:
+            next(iter(members)).schedule.add_batch(self)
+        self._items.append((frame, outlet, key))
+        self._size = size
+        return accepted + len(members)
+
+    def _bring_up_elsewhere(self) -> None:
+        """What other batches have accepted for members of this one comes first."""
         for outbox in self._elsewhere:
             for other in outbox.shared:
                 if other is not self:
                     other.bring_up(outbox)
-        if self._size + len(frame) > MAX_WRITE_BYTES or len(self._items) >= MAX_BATCH_MESSAGES:
-            self.flush(asyncio.get_running_loop().time())
+
+    def _put_behind(self, frame: bytes, outlet: Outlet, key: Hashable) -> int:
+        """Accept a frame for those who have fallen behind; who has caught up comes back instead."""
         accepted = 0
         for outbox in tuple(self._behind):
             if outbox.is_clear:
                 self._come_back(outbox)
             else:
                 accepted += outbox.deliver(frame, outlet, key)
-        if not self._members:
-            return accepted
-        if not self._items:
-            next(iter(self._members)).schedule.add_batch(self)
-        self._items.append(_Item(frame, outlet, key))
-        self._size += len(frame)
-        return accepted + len(self._members)
+        return accepted
 
     def bring_up(self, outbox: Outbox) -> None:
         """See ``Shared``."""
@@ -97,7 +108,7 @@ class Batch:
         ahead, self._ahead = self._ahead, {}
         if not items:
             return
-        data = items[0].frame if len(items) == 1 else b"".join([item.frame for item in items])
+        data = items[0][0] if len(items) == 1 else b"".join([frame for frame, _, _ in items])
         for outbox in tuple(self._members):
             if outbox.is_clear and outbox not in ahead:
                 if not outbox.write_shared(data, len(items), now):

@@ -50,6 +50,10 @@ class GroupDelivery:
     gone: int = 0
 
 
+#: a room that does not change is told the same each time
+_delivered: Final = functools.lru_cache(1024)(GroupDelivery)
+
+
 class _Section:
     """The members of one wire, for which a message has the same bytes."""
 
@@ -201,14 +205,16 @@ class CallbackGroup(Generic[C]):
         Raises:
             InvalidOperationError: ``callback`` is no client's, or one of another callback contract.
         """
+        name: Hashable = callback if key is None else key
+        if self._members.get(name) is callback:
+            return
         channel = channel_of(callback)
         if self.contract.contract_type not in type(callback).__mro__:
             raise InvalidOperationError(
                 f"{type(callback).__qualname__} is no {self.contract.contract_type.__qualname__}, which this "
                 f"group is of"
             )
-        name: Hashable = callback if key is None else key
-        if self._members.get(name) is callback or channel.state is not OPENED:
+        if channel.state is not OPENED:
             return
         self._take_out(name)
         if not self._members and self.name:
@@ -266,7 +272,7 @@ class CallbackGroup(Generic[C]):
             if not client.outbox.is_closed:
                 there += 1
                 accepted += client.send(method, arguments)
-        return GroupDelivery(accepted, there - accepted, len(self._clients) - there)
+        return _delivered(accepted, there - accepted, len(self._clients) - there)
 
     def _enter(self, callback: C, channel: DuplexSessionChannel) -> _Client:
         """The client of a channel: in the group from now on."""
