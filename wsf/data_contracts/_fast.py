@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 from abc import ABCMeta
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any, Final, Generic, NotRequired, TypedDict
 
@@ -11,7 +11,7 @@ import attrs
 from msgspec import defstruct
 
 from wsf.data_contracts._extension_data import ExtensionData
-from wsf.data_contracts._forms import Build, Fast, Row, fast_whole
+from wsf.data_contracts._forms import Build, Fast, Row, fast_row, fast_whole
 from wsf.data_contracts._members import Member
 from wsf.data_contracts._writing import encode_plain
 
@@ -44,7 +44,7 @@ def fast_contract(cls: type[Any], members: Mapping[str, Member], extension: str 
         return fast_whole(cls, depth, len(members))
     at_once = None if builds else _positional(cls, members, extension)
     if at_once is not None and (row := row_of(shapes)) is not None:
-        return Fast(row, at_once, depth)
+        return fast_row(row, depth, len(members), at_once)
     make_shape: Any = TypedDict  # by a variable: no checker follows a shape that is made at run time
     return Fast(make_shape(cls.__name__, shapes), _constructor(cls, members, extension, builds), depth)
 
@@ -61,7 +61,9 @@ def row_of(members: Mapping[str, Any]) -> Any:
     return defstruct("Row", list(types), bases=(Row,), rename=names, gc=False)
 
 
-def _positional(cls: type[Any], members: Mapping[str, Member], extension: str | None) -> Build | None:
+def _positional(
+    cls: type[Any], members: Mapping[str, Member], extension: str | None
+) -> Callable[[Any], Any] | None:
     """The constructor, called with all members in its own order; None if it has to know their names."""
     arguments = {member.argument: f"m{at}" for at, member in enumerate(members.values())}
     names = _in_order(cls)
@@ -69,17 +71,10 @@ def _positional(cls: type[Any], members: Mapping[str, Member], extension: str | 
     are_all = len(arguments) > 1 and all(member.is_required for member in members.values())
     if not (are_all and set(names) == {*arguments, *rest} and names[len(arguments) :] == rest):
         return None
-    values_of, count = attrgetter(*(arguments[name] for name in names[: len(arguments)])), len(arguments)
-
-    def build(row: Any, tally: list[int]) -> Any:
-        tally[0] += count
-        return cls(*values_of(row))
-
-    def build_extended(row: Any, tally: list[int]) -> Any:
-        tally[0] += count
-        return cls(*values_of(row), NOTHING_UNKNOWN)
-
-    return build_extended if extension else build
+    values_of = attrgetter(*(arguments[name] for name in names[: len(arguments)]))
+    if extension:
+        return lambda row: cls(*values_of(row), NOTHING_UNKNOWN)
+    return lambda row: cls(*values_of(row))
 
 
 def _constructor(

@@ -29,6 +29,7 @@ __all__ = (
     "Row",
     "Writer",
     "any_form",
+    "fast_row",
     "fast_whole",
     "is_native",
     "kind_of",
@@ -60,6 +61,8 @@ class Fast:
     build: Build | None  # None: that is the value already
     depth: int  # of the deepest text that can be read
     members: int = 0  # of every value, if msgspec makes it whole: then ``build`` only counts
+    row: int = 0  # of every row, if it decodes rows
+    make: Callable[[Any], Any] | None = None  # makes the value of a row
 
 
 def fast_whole(shape: Any, depth: int, members: int) -> Fast:
@@ -70,6 +73,16 @@ def fast_whole(shape: Any, depth: int, members: int) -> Fast:
         return value
 
     return Fast(shape, count if members else None, depth, members)
+
+
+def fast_row(shape: Any, depth: int, members: int, make: Callable[[Any], Any]) -> Fast:
+    """What is made of a row, which msgspec gives only with all of its members."""
+
+    def build(row: Any, tally: list[int]) -> Any:
+        tally[0] += members
+        return make(row)
+
+    return Fast(shape, build, depth, row=members, make=make)
 
 
 @frozen

@@ -29,14 +29,16 @@ class TextReader:
     and whenever the fast way fails, the exact way decides.
     """
 
-    __slots__ = ("_build", "_decode", "_depth", "_label", "_members", "_read", "_root")
+    __slots__ = ("_build", "_decode", "_depth", "_label", "_make", "_members", "_read", "_root")
 
     def __init__(self, hint: Any, label: str = "", root: str = "$") -> None:
         form = checked_form(hint)
         fast = form.fast()
         self._read = form.read
         self._decode = None if fast is None else Decoder(fast.shape).decode
-        self._members = 0 if fast is None else fast.members  # of the whole text, if it is always as many
+        #: of the whole text, if it is always as many
+        self._members = 0 if fast is None else fast.members or fast.row
+        self._make = None if fast is None else fast.make
         self._build = None if fast is None else fast.build
         self._depth = 0 if fast is None else fast.depth
         self._label = label
@@ -73,7 +75,7 @@ class TextReader:
                     met = tally[0]
                 # colons alone are as many at least, and counted faster; a string may hold one of its own
                 if text.count(b":") == met or text.translate(None, _WHITE_SPACE).count(_END_OF_NAME) == met:
-                    return value
+                    return value if self._make is None else self._make(value)
             except (ValueError, *REFUSALS):
                 pass  # the exact way says why
         return _UNREAD
