@@ -78,7 +78,7 @@ class Batch:
 
     def _bring_up_elsewhere(self) -> None:
         """What other batches have accepted for members of this one comes first."""
-        for outbox in self._elsewhere:
+        for outbox in tuple(self._elsewhere):  # who has no room is cut, and leaves meanwhile
             for other in outbox.shared:
                 if other is not self:
                     other.bring_up(outbox)

@@ -181,7 +181,8 @@ def _one_way(operation: CallbackOperation) -> Call:
         if channel.sending:
             message = _with_outgoing(message, channel)
         elif is_plain:
-            channel.outbox.append(framed(channel, message), title)
+            if frame := framed(channel, message):  # else it goes with others, when they are there
+                channel.outbox.append(frame, title)
             return
         channel.send(message, outlet=outlet, key=key_of(arguments))
 
@@ -203,7 +204,8 @@ def _one_way_message(operation: CallbackOperation) -> Call:
         if channel.state is OPENED and not channel.sending and isinstance(message, Message):
             encodings = message.encodings
             frame = None if encodings is None else encodings.get(channel.wire)
-            channel.outbox.append(frame or channel.frame(message), title)
+            if frame or (frame := channel.frame(message)):
+                channel.outbox.append(frame, title)
         else:
             channel.demand_opened()
             channel.send(_with_outgoing(message, channel), outlet=outlet)

@@ -48,7 +48,7 @@ class ServedCall(Struct, eq=False):  # one for each call: see Message
         self._calls[self._message_id] = self
 
     def __repr__(self) -> str:
-        return f"<ServedCall {self._message_id!r}>"
+        return "<ServedCall>"  # its id is the peer's own text
 
     def cancel(self) -> None:
         """The caller has had enough. Nothing happens if it has said so before."""

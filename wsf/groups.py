@@ -205,10 +205,10 @@ class CallbackGroup(Generic[C]):
         Raises:
             InvalidOperationError: ``callback`` is no client's, or one of another callback contract.
         """
+        channel = channel_of(callback)
         name: Hashable = callback if key is None else key
         if self._members.get(name) is callback:
             return
-        channel = channel_of(callback)
         if self.contract.contract_type not in type(callback).__mro__:
             raise InvalidOperationError(
                 f"{type(callback).__qualname__} is no {self.contract.contract_type.__qualname__}, which this "

@@ -123,7 +123,7 @@ class Message(
         relates_to: The ``message_id`` that this is the reply to, or, with CANCEL_ACTION, that it cancels.
             WCF: MessageHeaders.RelatesTo.
         fault: What went wrong, in place of a body; in a message with a ``message_id``, why it is no request.
-        encodings: Its bytes by the wires it has been sent on; see ``encoded_once``. No copy has the other's.
+        encodings: Its bytes by the wires it has been sent on; see ``encoded_once``. Gone with a change.
 
     Raises:
         TypeError: The body is not bytes.
@@ -182,7 +182,9 @@ class Message(
         return replace(self, **changes)
 
     def _compared(self) -> tuple[object, ...]:
-        return self.body, self.message_type, self.action, self.message_id, self.relates_to, self.fault
+        """All that it says; a subclass may say more."""
+        names = self.__struct_fields__
+        return tuple(getattr(self, name) for name in names if name not in {"properties", "encodings"})
 
     def __eq__(self, other: object) -> bool:
         """Whatever it has been encoded as."""
@@ -198,7 +200,7 @@ class Message(
         """What it was made with, and not what it has been encoded as."""
         made = {name: getattr(self, name) for name in self.__struct_fields__ if name != "encodings"}
         said = (f"{name}={value!r}" for name, value in made.items() if value not in (None, _NO_PROPERTIES))
-        return f"Message({', '.join(said)})"
+        return f"{type(self).__name__}({', '.join(said)})"
 
     @property
     def is_empty(self) -> bool:

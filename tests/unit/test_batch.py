@@ -149,6 +149,19 @@ async def test_who_is_over_its_bound_is_cut_and_the_others_hear_everything() -> 
     assert room.written == [b"a", b"abcde"]
 
 
+async def test_who_is_cut_in_two_batches_is_no_trouble_of_the_others() -> None:
+    room = Given(3, max_messages=2)
+    here, there = room.batch(0, 1), room.batch(0, 1, 2)
+    for _ in range(3):
+        here.put(b"a", PLAIN)
+    room.outboxes[0].is_blocked = True
+    assert there.put(b"b", PLAIN) == 2
+    await turn()
+    assert room.slow == [0]
+    assert (len(here), len(there)) == (1, 2)
+    assert room.written == [b"", b"aaab", b"b"]
+
+
 async def test_for_who_is_behind_its_operation_decides() -> None:
     room = Given(2, max_messages=2)
     batch = room.batch()

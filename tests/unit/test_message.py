@@ -113,6 +113,19 @@ def test_a_copy_with_changes_is_sent_as_itself(
     assert message.encoded_once("wire", body_of) == b"x"
 
 
+class Stamped(Message):
+    """A user's own."""
+
+    stamp: int = 0
+
+
+def test_a_subclass_says_more() -> None:
+    assert Stamped(b"x", stamp=1) == Stamped(b"x", stamp=1)
+    assert Stamped(b"x", stamp=1) != Stamped(b"x", stamp=2)
+    assert Stamped(b"x") != Message(b"x")
+    assert repr(Stamped(stamp=1)) == "Stamped(message_type=<MessageType.BINARY: 'Binary'>, stamp=1)"
+
+
 def test_a_copy_is_checked_as_well() -> None:
     sent = Message(b"x")
     with pytest.raises(TypeError, match="body of a Message is bytes, not str"):

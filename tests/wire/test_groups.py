@@ -320,11 +320,14 @@ async def test_only_callbacks_of_the_contract_come_in(desk: Given) -> None:
     _, (one, *_) = desk
     await one.call("enter", None)
     service, _ = desk
-    other: Any = CallbackGroup[Asking] if False else CallbackGroup[_Another]()
+    other: Any = CallbackGroup[_Another]()
     with pytest.raises(InvalidOperationError, match="is no _Another"):
         other.join(service.clients[0])
-    with pytest.raises(InvalidOperationError, match="not a callback"):
-        other.join(object())
+    for no_callback in (None, object(), []):
+        with pytest.raises(InvalidOperationError, match="not a callback"):
+            other.join(no_callback, key="ann")
+        with pytest.raises(InvalidOperationError, match="not a callback"):
+            other.join(no_callback)
 
 
 @callback_contract
