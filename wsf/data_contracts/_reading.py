@@ -16,8 +16,7 @@ __all__ = ("TextReader", "array_reader", "contract_reader", "read_members", "spl
 _WHITE_SPACE: Final = b" \t\r\n"
 #: what no text is read as
 _UNREAD: Final = object()
-#: what ends each member's name; inside a string it is met only behind an escaped quotation mark, and where one
-#: begins with a colon
+#: what ends each member's name; in a string it is met only behind an escaped quotation mark, or at its colon
 _END_OF_NAME: Final = b'":'
 
 
