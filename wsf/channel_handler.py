@@ -43,15 +43,13 @@ from wsf.message import (
 )
 from wsf.open_streams import STREAM_ACTIONS
 from wsf.operation_context import OperationContext
-from wsf.pump import MESSAGES_PER_TURN
+from wsf.pump import TURN
 from wsf.service_runtime import ServiceRuntime
 from wsf.session import Session
 
 __all__ = ("ChannelHandler",)
 
 logger = logging.getLogger("wsf.sessions")
-
-_MESSAGES: Final = range(MESSAGES_PER_TURN)  # made once: every message comes by
 
 _DONE: Final = Message(b"null", TEXT)
 
@@ -98,7 +96,7 @@ class ChannelHandler:
         end: CloseStatus | ConnectionClosedError | None = None
         session.worker = worker
         try:
-            for _ in _MESSAGES:
+            for _ in TURN:
                 # while the host closes, operations that run still get their client's answers
                 if session.closing is not None and not (len(inbox) or session.channel.running_operations):
                     await session.tasks_end()
@@ -268,7 +266,7 @@ class ChannelHandler:
             session.answer(message, Message(fault=message.fault))
             return None
         operation = self._operation_for(message)
-        if operation is not None and operation.description.is_one_way:
+        if operation is not None and not operation.answers:
             session.answer(message, _DONE)
             return replace(arrival, message=message.replace(message_id=None), is_answered=True)
         blocking = self._blocking(session, arrival) if operation is not None and arrival.awaited else None

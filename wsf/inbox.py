@@ -18,7 +18,7 @@ from wsf.concurrency import Turn
 from wsf.correlation import PendingCall, PendingCalls
 from wsf.errors import CommunicationError, InvalidOperationError
 from wsf.message import Message, MessageType
-from wsf.pump import MESSAGES_PER_TURN
+from wsf.pump import MESSAGES_PER_TURN, TURN
 from wsf.transports import Connection
 
 __all__ = ("Arrival", "Inbox")
@@ -27,9 +27,6 @@ _WAYS_OUT: Final = (
     "let the session be read on (ConcurrencyMode.REENTRANT or MULTIPLE), call from a task that outlives the "
     "operation, or raise the bound"
 )
-
-
-_MESSAGES: Final = range(MESSAGES_PER_TURN)  # made once: every message comes by
 
 
 class Arrival(Struct, frozen=True):  # one for each message: see Message
@@ -151,7 +148,7 @@ class Inbox:
         if self._end is not None:
             raise self._end
         self._is_wanted = False
-        for _ in _MESSAGES:
+        for _ in TURN:
             arrived = self._connection.take()
             if arrived is None:
                 break

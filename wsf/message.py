@@ -104,9 +104,8 @@ class _Changes(TypedDict, total=False):
     fault: MessageFault | None
 
 
-class Message(
-    Struct, frozen=True, eq=False, weakref=True
-):  # made for each that comes: no other class is made so fast
+# a struct, because one is made for each that comes: no other class is made so fast (docs/decisions/0025)
+class Message(Struct, frozen=True, eq=False, weakref=True):
     """One message, in or out.
 
     ``Message(body, MessageType.TEXT)`` makes one of bytes, ``Message.create(order)`` one of a data contract;

@@ -13,13 +13,15 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, cast
 
-__all__ = ("MESSAGES_PER_TURN", "TASK_NAME", "MessagePump", "Step")
+__all__ = ("MESSAGES_PER_TURN", "TASK_NAME", "TURN", "MessagePump", "Step")
 
 logger = logging.getLogger(__name__)
 
 #: messages of one session that are served in a row, while others stand in line: what has arrived is had
 #: without waiting, and one read of the socket holds tens of thousands of small ones
 MESSAGES_PER_TURN: Final = 64
+#: the same, to be gone through: made once, because every message comes by
+TURN: Final = range(MESSAGES_PER_TURN)
 
 #: tasks that are kept for the next time when nobody stands in line
 IDLE_TASKS: Final = 16

@@ -33,6 +33,12 @@ STAY: Final = 10.0
 LOOKS: Final = 6
 SETTLED: Final = LOOKS // 3
 
+#: s that a client takes nothing: twice the sendTimeout of app.yaml, so that the host has to end it
+STALL: Final = 10.0
+
+#: s that a client gives no sign of life: more than keepAliveInterval of app.yaml and half of it, 22.5
+SILENCE: Final = 25.0
+
 #: messages of 60 KB: more than any socket takes of a client that does not read
 FLOOD: Final = 400
 
@@ -122,7 +128,7 @@ async def _stuck(server: Server, end: float) -> None:
         member = await server.member(110)
         member.transport.pause_reading()
         member.tell("flood", FLOOD)
-        await asyncio.sleep(10)  # how long it stalls: more than sendTimeout, so that the host has to end it
+        await asyncio.sleep(STALL)  # to stall is what it does
         member.transport.abort()
 
 
@@ -131,5 +137,5 @@ async def _dead(server: Server, end: float) -> None:
     while asyncio.get_running_loop().time() < end:
         member = await server.member(111)
         member.transport.pause_reading()
-        await asyncio.sleep(25)  # how long it is silent: more than keepAliveInterval and half of it
+        await asyncio.sleep(SILENCE)  # to be silent is what it does
         member.transport.abort()
